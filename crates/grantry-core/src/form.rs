@@ -1,0 +1,192 @@
+//! Form bodies and queries, `application/x-www-form-urlencoded`
+//! ([RFC 6749 appendix B](https://www.rfc-editor.org/rfc/rfc6749#appendix-B)).
+//!
+//! A reader declares the names that it knows. A known name stands at most once unless it is declared
+//! to repeat; unknown names are ignored, as
+//! [RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2) asks. A parameter
+//! without a value counts as omitted.
+
+use alloc::{string::String, vec::Vec};
+
+use crate::{HttpRequest, SecretString};
+
+/// The longest form or query accepted, in bytes: it is held in memory whole.
+pub const MAX_BYTES: usize = 64 * 1024;
+/// The most parameters in one form or query, known or not.
+pub const MAX_PARAMETERS: usize = 64;
+
+/// The parameter names that a reader knows.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the two rules of RFC 6749 and RFC 8707 are all there are")]
+pub struct Known {
+    /// Names that stand at most once.
+    pub once: &'static [&'static str],
+    /// Names that may repeat, as `resource` does
+    /// ([RFC 8707 section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+    pub many: &'static [&'static str],
+}
+
+impl Known {
+    fn find(&self, name: &str) -> Option<&'static str> {
+        self.once.iter().chain(self.many).copied().find(|known| *known == name)
+    }
+}
+
+/// The known parameters of a form or query. Values are wiped when dropped and never printed.
+#[derive(Clone, Debug)]
+pub struct Form(Vec<(&'static str, SecretString)>);
+
+impl Form {
+    /// Reads the form in the body of a request.
+    ///
+    /// # Errors
+    ///
+    /// [`FormError::ContentType`] when the body is not declared to be a form, and the errors of
+    /// [`Form::parse`].
+    pub fn from_request(request: &HttpRequest, known: &Known) -> Result<Self, FormError> {
+        // RFC 9110 section 8.3.1: a media type compares without regard to case, parameters aside.
+        let media_type = request.headers.only("Content-Type").and_then(|value| value.split(';').next());
+        let is_form = |media_type: &str| {
+            media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        };
+        if !media_type.is_some_and(is_form) {
+            return Err(FormError::ContentType);
+        }
+        Self::parse(&request.body, known)
+    }
+
+    /// Reads a form or a query.
+    ///
+    /// # Errors
+    ///
+    /// [`FormError`] names the rule that the text breaks.
+    pub fn parse(text: &[u8], known: &Known) -> Result<Self, FormError> {
+        let (form, repeated) = Self::parse_reporting_repeats(text, known)?;
+        repeated.map_or(Ok(form), |name| Err(FormError::Repeated(name)))
+    }
+
+    /// Reads a form or a query and leaves out every parameter that stands twice; the first such
+    /// name comes back beside the rest. For the authorization endpoint, which reports the error to a
+    /// redirect URI of the same query.
+    ///
+    /// # Errors
+    ///
+    /// As [`Form::parse`], without [`FormError::Repeated`].
+    pub fn parse_reporting_repeats(
+        text: &[u8],
+        known: &Known,
+    ) -> Result<(Self, Option<&'static str>), FormError> {
+        if text.len() > MAX_BYTES {
+            return Err(FormError::TooLong);
+        }
+        let mut found = Vec::new();
+        let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+        for (count, pair) in pairs.enumerate() {
+            if count >= MAX_PARAMETERS {
+                return Err(FormError::TooManyParameters);
+            }
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let name = decode(halves.next().unwrap_or_default())?;
+            let value = decode(halves.next().unwrap_or_default())?;
+            let Some(name) = known.find(&name) else { continue };
+            if value.chars().any(char::is_control) {
+                return Err(FormError::ControlCharacter(name));
+            }
+            found.push((name, SecretString::from(value)));
+        }
+        Ok(keep_single(found, known))
+    }
+
+    /// Returns the value of a parameter; `None` when it was absent or empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// Returns the values of a parameter that may repeat.
+    pub fn all<'a, 'b>(&'a self, name: &'b str) -> impl Iterator<Item = &'a str> + use<'a, 'b> {
+        self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.expose())
+    }
+
+    /// Returns the names that have a value.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|(name, _)| *name)
+    }
+}
+
+fn keep_single(mut found: Vec<(&'static str, SecretString)>, known: &Known) -> (Form, Option<&'static str>) {
+    let count = |name: &str| found.iter().filter(|(other, _)| *other == name).count();
+    let repeated: Vec<_> = known.once.iter().copied().filter(|name| count(name) > 1).collect();
+    found.retain(|(name, value)| !value.expose().is_empty() && !repeated.contains(name));
+    (Form(found), repeated.first().copied())
+}
+
+/// Decodes one name or value: `+` is a space, `%` begins two hexadecimal digits.
+pub(crate) fn decode(text: &[u8]) -> Result<String, FormError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let high = rest.next().and_then(|digit| hex(*digit)).ok_or(FormError::Escape)?;
+                let low = rest.next().and_then(|digit| hex(*digit)).ok_or(FormError::Escape)?;
+                high << 4 | low
+            }
+            other => *other,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| FormError::NotUtf8)
+}
+
+const fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Decodes a text that is form-encoded by itself, as the halves of HTTP Basic credentials are
+/// ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).
+///
+/// # Errors
+///
+/// [`FormError::Escape`] and [`FormError::NotUtf8`].
+pub fn decode_component(text: &str) -> Result<SecretString, FormError> {
+    decode(text.as_bytes()).map(SecretString::from)
+}
+
+/// Writes a form or a query from names and values.
+#[must_use]
+pub fn encode<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// Why a form or query was refused. No variant holds a piece of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormError {
+    /// The body is not declared as `application/x-www-form-urlencoded`.
+    #[error("the body is not declared as a form (RFC 6749 section 3.2)")]
+    ContentType,
+    /// Longer than [`MAX_BYTES`].
+    #[error("the form is longer than 65536 bytes")]
+    TooLong,
+    /// More than [`MAX_PARAMETERS`] parameters.
+    #[error("the form has more than 64 parameters")]
+    TooManyParameters,
+    /// A percent sign without two hexadecimal digits behind it.
+    #[error("the form has a broken percent escape (RFC 6749 appendix B)")]
+    Escape,
+    /// Decoded text that is not UTF-8.
+    #[error("the form is not UTF-8 (RFC 6749 appendix B)")]
+    NotUtf8,
+    /// A control character in the named parameter.
+    #[error("the parameter {0} has a control character (RFC 6749 appendix A)")]
+    ControlCharacter(&'static str),
+    /// The named parameter stands twice.
+    #[error("the parameter {0} stands twice (RFC 6749 section 3.2)")]
+    Repeated(&'static str),
+}

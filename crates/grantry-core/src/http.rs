@@ -1,0 +1,265 @@
+//! HTTP messages as plain values, for any HTTP stack to send or to hand in.
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use serde::Serialize;
+
+/// Header fields in order; names compare without regard to case
+/// ([RFC 9110 section 5.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.1)).
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// Makes an empty list.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a field behind the others.
+    pub fn append(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.push((name.into(), value.into()));
+    }
+
+    /// Returns every value of a field, in order, with the white space around it dropped
+    /// ([RFC 9110 section 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)).
+    pub fn all<'a, 'b>(&'a self, name: &'b str) -> impl Iterator<Item = &'a str> + use<'a, 'b> {
+        self.iter()
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim_matches([' ', '\t']))
+    }
+
+    /// Returns the value of a field that stands once; `None` when it is absent or repeated.
+    #[must_use]
+    pub fn only(&self, name: &str) -> Option<&str> {
+        let mut values = self.all(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// Returns names and values in order, as they were given.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl fmt::Debug for Headers {
+    /// Shows the names: values can be credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// A request: one that a client sends, or one that a server received.
+///
+/// The target is the absolute URL when it is to be sent, and path and query as they stood on the
+/// request line when it was received
+/// ([RFC 9112 section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpRequest {
+    /// The method, in upper case.
+    pub method: String,
+    /// The absolute URL, or path and query.
+    pub target: String,
+    /// The header fields.
+    pub headers: Headers,
+    /// The body, decoded from any transfer coding.
+    pub body: Vec<u8>,
+}
+
+impl HttpRequest {
+    /// Makes a request without headers and body.
+    #[must_use]
+    pub fn new(method: impl Into<String>, target: impl Into<String>) -> Self {
+        Self { method: method.into(), target: target.into(), headers: Headers::new(), body: Vec::new() }
+    }
+
+    /// Adds a header field.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Makes a POST request with a form as its body.
+    #[must_use]
+    pub fn form(target: impl Into<String>, form: impl Into<String>) -> Self {
+        Self::new("POST", target)
+            .with_header("Content-Type", "application/x-www-form-urlencoded")
+            .with_header("Accept", "application/json")
+            .with_body(form.into())
+    }
+
+    /// Returns the query of the target, without its question mark; empty when there is none.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        let target = self.target.split('#').next().unwrap_or("");
+        target.split_once('?').map_or("", |(_, query)| query)
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    /// Shows neither query nor header values nor body: each can hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("target", &self.target.split(['?', '#']).next())
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// A response: one that a server sends, or one that a client received.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// The header fields.
+    pub headers: Headers,
+    /// The body, decoded from any transfer coding.
+    pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// Makes a response without headers and body.
+    #[must_use]
+    pub const fn new(status: u16) -> Self {
+        Self { status, headers: Headers::new(), body: Vec::new() }
+    }
+
+    /// Makes a JSON response that no cache keeps
+    /// ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
+    #[must_use]
+    pub fn json(status: u16, value: &impl Serialize) -> Self {
+        let Ok(body) = serde_json::to_vec(value) else {
+            return Self::new(500).with_header("Cache-Control", "no-store");
+        };
+        Self::new(status)
+            .with_header("Content-Type", "application/json")
+            .with_header("Cache-Control", "no-store")
+            .with_header("Pragma", "no-cache")
+            .with_body(body)
+    }
+
+    /// Adds a header field.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+}
+
+impl fmt::Debug for HttpResponse {
+    /// Shows neither header values nor body: each can hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// From and to the types of the `http` crate. A header value that is not text becomes one that no
+/// check accepts: each of its bytes above 0x7E turns into U+FFFD.
+#[cfg(feature = "http")]
+mod convert {
+    use alloc::{string::ToString, vec::Vec};
+
+    use super::{Headers, HttpRequest, HttpResponse, String};
+
+    impl From<&http::HeaderMap> for Headers {
+        fn from(map: &http::HeaderMap) -> Self {
+            let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            Self(map.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
+        }
+    }
+
+    impl<B: Into<Vec<u8>>> From<http::Request<B>> for HttpRequest {
+        fn from(request: http::Request<B>) -> Self {
+            let (parts, body) = request.into_parts();
+            Self {
+                method: parts.method.to_string(),
+                target: parts.uri.to_string(),
+                headers: Headers::from(&parts.headers),
+                body: body.into(),
+            }
+        }
+    }
+
+    impl TryFrom<HttpRequest> for http::Request<Vec<u8>> {
+        type Error = http::Error;
+
+        fn try_from(request: HttpRequest) -> Result<Self, http::Error> {
+            let builder = Self::builder().method(request.method.as_str()).uri(request.target.as_str());
+            let with_headers = request.headers.iter().fold(builder, |b, (name, value)| b.header(name, value));
+            with_headers.body(request.body)
+        }
+    }
+
+    impl<B: Into<Vec<u8>>> From<http::Response<B>> for HttpResponse {
+        fn from(response: http::Response<B>) -> Self {
+            let (parts, body) = response.into_parts();
+            Self { status: parts.status.as_u16(), headers: Headers::from(&parts.headers), body: body.into() }
+        }
+    }
+
+    impl TryFrom<HttpResponse> for http::Response<Vec<u8>> {
+        type Error = http::Error;
+
+        fn try_from(response: HttpResponse) -> Result<Self, http::Error> {
+            let builder = Self::builder().status(response.status);
+            let with_headers =
+                response.headers.iter().fold(builder, |b, (name, value)| b.header(name, value));
+            with_headers.body(response.body)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_query_header_value_or_body() {
+        let request = HttpRequest::form("https://as.example/token?code=secret-1#secret-2", "code=secret-3")
+            .with_header("Authorization", "Basic secret-4");
+        let response =
+            HttpResponse::new(303).with_header("Location", "/?code=secret-5").with_body("secret-6");
+        assert!(!format!("{request:?} {response:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_repeated_field_is_never_the_only_one() {
+        let request =
+            HttpRequest::new("GET", "/").with_header("A", " x ").with_header("b", "1").with_header("B", "2");
+        assert_eq!(request.headers.only("a"), Some("x"));
+        assert_eq!(request.headers.only("b"), None);
+        assert_eq!(request.headers.only("c"), None);
+    }
+
+    #[test]
+    fn the_query_ends_at_the_fragment() {
+        assert_eq!(HttpRequest::new("GET", "/a?b=c?d#e").query(), "b=c?d");
+        assert_eq!(HttpRequest::new("GET", "/a#x?b").query(), "");
+    }
+}

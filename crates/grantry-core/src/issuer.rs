@@ -1,0 +1,148 @@
+//! The name of an authorization server.
+
+use alloc::string::String;
+use core::fmt;
+
+use serde::Serialize;
+use url::{Host, Url};
+
+/// An issuer identifier: an `https` URL without query, fragment and user
+/// ([RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2)).
+///
+/// It keeps the text it was made from, and compares by it, byte for byte
+/// ([RFC 9207 section 2.4](https://www.rfc-editor.org/rfc/rfc9207#section-2.4)).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Issuer(String);
+
+impl Issuer {
+    /// The longest issuer accepted, in bytes.
+    pub const MAX_BYTES: usize = 2048;
+
+    /// Checks an issuer identifier.
+    ///
+    /// # Errors
+    ///
+    /// [`IssuerError`] names the first rule that the text breaks.
+    pub fn parse(text: impl Into<String>) -> Result<Self, IssuerError> {
+        let text = text.into();
+        match check(&text)?.scheme() {
+            "https" => Ok(Self(text)),
+            _ => Err(IssuerError::NotHttps),
+        }
+    }
+
+    /// Checks an issuer identifier that may also be `http` on this machine's loopback interface,
+    /// for development and tests.
+    ///
+    /// # Errors
+    ///
+    /// As [`Issuer::parse`]; `http` on any other host is [`IssuerError::NotHttps`].
+    pub fn danger_loopback_http(text: impl Into<String>) -> Result<Self, IssuerError> {
+        let text = text.into();
+        let url = check(&text)?;
+        match url.scheme() {
+            "https" => Ok(Self(text)),
+            "http" if is_loopback(&url) => Ok(Self(text)),
+            _ => Err(IssuerError::NotHttps),
+        }
+    }
+
+    /// Returns the issuer as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn check(text: &str) -> Result<Url, IssuerError> {
+    if text.len() > Issuer::MAX_BYTES {
+        return Err(IssuerError::TooLong);
+    }
+    // The URL parser drops tabs, newlines and spaces around; an identifier has none to drop.
+    if text.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return Err(IssuerError::NotAUrl);
+    }
+    let url = Url::parse(text).map_err(|_| IssuerError::NotAUrl)?;
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(IssuerError::NotAUrl);
+    }
+    if text.contains(['?', '#']) {
+        return Err(IssuerError::QueryOrFragment);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(IssuerError::User);
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Why a text is not an issuer identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssuerError {
+    /// Longer than [`Issuer::MAX_BYTES`].
+    #[error("the issuer is longer than 2048 bytes")]
+    TooLong,
+    /// Not an absolute URL with a host.
+    #[error("the issuer is not an absolute URL with a host")]
+    NotAUrl,
+    /// The scheme is not `https`.
+    #[error("the issuer is not an https URL (RFC 8414 section 2)")]
+    NotHttps,
+    /// It has a query or a fragment.
+    #[error("the issuer has a query or a fragment (RFC 8414 section 2)")]
+    QueryOrFragment,
+    /// It has a user name or a password.
+    #[error("the issuer has a user name or password")]
+    User,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc8414_2_issuer_is_https_without_query_and_fragment() {
+        assert_eq!(Issuer::parse("https://as.example/a").map(|i| i.0).as_deref(), Ok("https://as.example/a"));
+        let cases = [
+            ("http://as.example", IssuerError::NotHttps),
+            ("http://127.0.0.1", IssuerError::NotHttps),
+            ("https://as.example?", IssuerError::QueryOrFragment),
+            ("https://as.example#", IssuerError::QueryOrFragment),
+            ("https://u@as.example", IssuerError::User),
+            ("as.example", IssuerError::NotAUrl),
+            ("https://as.example/\n", IssuerError::NotAUrl),
+            ("urn:as", IssuerError::NotAUrl),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Issuer::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn http_is_for_loopback_and_only_when_asked() {
+        for text in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost:8080"] {
+            assert!(Issuer::danger_loopback_http(text).is_ok(), "{text}");
+        }
+        for text in
+            ["http://as.example", "http://127.0.0.1.evil.example", "http://10.0.0.1", "ftp://127.0.0.1"]
+        {
+            assert_eq!(Issuer::danger_loopback_http(text), Err(IssuerError::NotHttps), "{text}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! JSON from strangers: bounded, and no member named twice.
+
+use alloc::{borrow::Cow, collections::BTreeSet};
+use core::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+/// Reads one JSON text of at most `limit` bytes into `T`.
+///
+/// A member named twice is refused at every depth: two parsers in one request path must not see two
+/// values ([RFC 8259 section 4](https://www.rfc-editor.org/rfc/rfc8259#section-4)). Nesting deeper
+/// than 127 levels is refused. Escapes in names are resolved before they are compared.
+///
+/// # Errors
+///
+/// [`JsonError::TooLong`] before anything is parsed; [`JsonError::Syntax`] for what is not one JSON
+/// text in UTF-8; [`JsonError::RepeatedMember`]; [`JsonError::Shape`] when the text is JSON but not
+/// a `T`.
+pub fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Result<T, JsonError> {
+    if text.len() > limit {
+        return Err(JsonError::TooLong);
+    }
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    Unique.deserialize(&mut reader).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => JsonError::RepeatedMember,
+        serde_json::error::Category::Io
+        | serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof => JsonError::Syntax,
+    })?;
+    reader.end().map_err(|_| JsonError::Syntax)?;
+    serde_json::from_slice(text).map_err(|_| JsonError::Shape)
+}
+
+/// Why a JSON text was refused. No variant holds a piece of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// Longer than the limit of its place.
+    #[error("the JSON text is longer than its limit")]
+    TooLong,
+    /// Not one JSON text in UTF-8, or nested deeper than 127 levels.
+    #[error("not a JSON text (RFC 8259)")]
+    Syntax,
+    /// An object has two members of one name.
+    #[error("a member name stands twice (RFC 8259 section 4)")]
+    RepeatedMember,
+    /// A required member is missing or a member has another type.
+    #[error("a member is missing or of another type")]
+    Shape,
+}
+
+/// Walks any JSON value and fails on a repeated member name.
+struct Unique;
+
+impl<'de> DeserializeSeed<'de> for Unique {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut seen = BTreeSet::new();
+        while let Some(Name(name)) = members.next_key()? {
+            if !seen.insert(name) {
+                return Err(A::Error::custom("a member name stands twice"));
+            }
+            members.next_value_seed(Self)?;
+        }
+        Ok(())
+    }
+}
+
+/// A member name, borrowed unless it holds an escape.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct A {
+        a: u32,
+    }
+
+    fn read(text: &str) -> Result<A, JsonError> {
+        from_slice(text.as_bytes(), 4096)
+    }
+
+    #[test]
+    fn rfc8259_4_a_name_stands_once_at_every_depth() {
+        assert_eq!(read(r#"{"a":1,"b":{"c":[{"d":1}]}}"#), Ok(A { a: 1 }));
+        for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":1}"#, r#"{"a":1,"b":[{"x":1,"x":2}]}"#] {
+            assert_eq!(read(text), Err(JsonError::RepeatedMember), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_error() {
+        for text in ["", "{", r#"{"a":1}x"#, r#"{"a":1,}"#, "\u{feff}{\"a\":1}", "{'a':1}", r#"{"a":NaN}"#] {
+            assert_eq!(read(text), Err(JsonError::Syntax), "{text}");
+        }
+        assert_eq!(from_slice::<A>(b"{\"a\":1,\"b\":\"\xff\"}", 99), Err(JsonError::Syntax));
+        assert_eq!(read("[]"), Err(JsonError::Shape));
+        assert_eq!(read(r#"{"a":"1"}"#), Err(JsonError::Shape));
+        assert_eq!(from_slice::<A>(br#"{"a":1}"#, 6), Err(JsonError::TooLong));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_recursion_to_the_end() {
+        let deep: String = core::iter::repeat_n('[', 100_000).collect();
+        assert_eq!(from_slice::<A>(deep.as_bytes(), 1 << 20), Err(JsonError::Syntax));
+    }
+}

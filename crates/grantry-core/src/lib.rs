@@ -1,0 +1,53 @@
+//! What every role of OAuth 2 needs and none of them owns.
+//!
+//! * [`Moment`] and [`UnixTime`]: time and randomness as arguments.
+//! * [`SecretString`] and [`SecretBytes`]: values that never print and are wiped.
+//! * [`Scope`], [`CodeVerifier`] and [`CodeChallenge`]: the grammars of RFC 6749 and RFC 7636.
+//! * [`form`], [`json`] and [`base64url`]: strict readers, each with named limits.
+//! * [`HttpRequest`] and [`HttpResponse`]: plain values for any HTTP stack.
+//! * [`ErrorCode`]: the registered error codes.
+//!
+//! It is not an HTTP library, has no clock of its own and does no I/O. [`Moment::now`], behind the
+//! feature `std`, is the one function that reads the clock and the system's entropy.
+//!
+//! ```
+//! use grantry_core::{Moment, Scope, UnixTime, CodeVerifier};
+//!
+//! let moment = Moment::new(UnixTime::from_secs(1_800_000_000), [7; 32]);
+//! let verifier = CodeVerifier::generate(&moment);
+//! assert!(verifier.challenge().verify(&verifier));
+//!
+//! let scope = Scope::parse("photos.read profile")?;
+//! assert!(scope.contains("profile"));
+//! # Ok::<(), grantry_core::ScopeError>(())
+//! ```
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod base64url;
+mod client_id;
+mod error_code;
+pub mod form;
+mod http;
+mod issuer;
+pub mod json;
+mod moment;
+mod pkce;
+mod scope;
+mod secret;
+mod time;
+
+pub use client_id::{ClientId, ClientIdError};
+pub use error_code::ErrorCode;
+pub use http::{Headers, HttpRequest, HttpResponse};
+pub use issuer::{Issuer, IssuerError};
+pub use moment::Moment;
+#[cfg(feature = "std")]
+pub use moment::MomentError;
+pub use pkce::{CodeChallenge, CodeChallengeError, CodeVerifier, CodeVerifierError};
+pub use scope::{Scope, ScopeError};
+pub use secret::{SecretBytes, SecretString};
+pub use time::UnixTime;

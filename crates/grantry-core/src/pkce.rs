@@ -1,0 +1,115 @@
+//! Proof Key for Code Exchange ([RFC 7636](https://www.rfc-editor.org/rfc/rfc7636)), method S256.
+//!
+//! The method `plain` has no representation.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::{Moment, SecretString, base64url};
+
+/// The secret of one authorization request
+/// ([RFC 7636 section 4.1](https://www.rfc-editor.org/rfc/rfc7636#section-4.1)).
+#[derive(Clone, Debug)]
+pub struct CodeVerifier(SecretString);
+
+impl CodeVerifier {
+    /// Makes a verifier of 256 random bits from a moment.
+    #[must_use]
+    pub fn generate(moment: &Moment) -> Self {
+        Self(SecretString::from(moment.random_text("code_verifier")))
+    }
+
+    /// Checks a verifier that was received: 43 to 128 unreserved characters.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeVerifierError`] for any other length or character.
+    pub fn parse(text: &str) -> Result<Self, CodeVerifierError> {
+        let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        if !(43..=128).contains(&text.len()) || !text.bytes().all(unreserved) {
+            return Err(CodeVerifierError);
+        }
+        Ok(Self(SecretString::from(text)))
+    }
+
+    /// Returns the verifier as it is sent to the token endpoint.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    /// Derives the S256 challenge
+    /// ([RFC 7636 section 4.2](https://www.rfc-editor.org/rfc/rfc7636#section-4.2)).
+    #[must_use]
+    pub fn challenge(&self) -> CodeChallenge {
+        CodeChallenge(base64url::encode(Sha256::digest(self.0.expose())))
+    }
+}
+
+/// An S256 code challenge: the 43 characters of a SHA-256 digest in base64url
+/// ([RFC 7636 section 4.2](https://www.rfc-editor.org/rfc/rfc7636#section-4.2)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CodeChallenge(String);
+
+impl CodeChallenge {
+    /// The name of the one method, as it is written on the wire.
+    pub const METHOD: &'static str = "S256";
+
+    /// Checks a challenge that was received.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeChallengeError`] for what cannot be an S256 challenge: another length than 43, or a
+    /// character outside base64url.
+    pub fn parse(text: impl Into<String>) -> Result<Self, CodeChallengeError> {
+        let text = text.into();
+        let base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if text.len() != 43 || !text.bytes().all(base64url) {
+            return Err(CodeChallengeError);
+        }
+        Ok(Self(text))
+    }
+
+    /// Returns the challenge as it is written on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Tells whether the verifier belongs to this challenge, in constant time
+    /// ([RFC 7636 section 4.6](https://www.rfc-editor.org/rfc/rfc7636#section-4.6)).
+    #[must_use]
+    pub fn verify(&self, verifier: &CodeVerifier) -> bool {
+        self.0.as_bytes().ct_eq(verifier.challenge().0.as_bytes()).into()
+    }
+}
+
+impl TryFrom<String> for CodeChallenge {
+    type Error = CodeChallengeError;
+
+    fn try_from(text: String) -> Result<Self, CodeChallengeError> {
+        Self::parse(text)
+    }
+}
+
+impl From<CodeChallenge> for String {
+    fn from(challenge: CodeChallenge) -> Self {
+        challenge.0
+    }
+}
+
+/// The text is not a code verifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a code_verifier of 43 to 128 unreserved characters (RFC 7636 section 4.1)")]
+#[non_exhaustive]
+pub struct CodeVerifierError;
+
+/// The text is not an S256 code challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an S256 code_challenge of 43 base64url characters (RFC 7636 section 4.2)")]
+#[non_exhaustive]
+pub struct CodeChallengeError;

@@ -1,0 +1,129 @@
+//! Scope: a set of tokens ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
+
+use alloc::{collections::BTreeSet, string::String};
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A set of scope tokens, possibly empty, kept in the order of their bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Scope(BTreeSet<String>);
+
+impl Scope {
+    /// The longest scope text accepted, in bytes.
+    pub const MAX_BYTES: usize = 4096;
+    /// The most tokens in one scope: an access token names its scope by a bit for each.
+    pub const MAX_TOKENS: usize = 64;
+
+    /// Makes the scope without any token.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(BTreeSet::new())
+    }
+
+    /// Reads the text of a `scope` parameter. The empty text is the empty scope: a caller that
+    /// reads a parameter has dropped empty values before.
+    ///
+    /// # Errors
+    ///
+    /// [`ScopeError`] names the rule: other characters, empty tokens, too many, too long.
+    pub fn parse(text: &str) -> Result<Self, ScopeError> {
+        if text.is_empty() {
+            return Ok(Self::empty());
+        }
+        if text.len() > Self::MAX_BYTES {
+            return Err(ScopeError::TooLong);
+        }
+        let tokens: BTreeSet<String> = text.split(' ').map(scope_token).collect::<Result<_, _>>()?;
+        if tokens.len() > Self::MAX_TOKENS {
+            return Err(ScopeError::TooManyTokens);
+        }
+        Ok(Self(tokens))
+    }
+
+    /// Tells whether the set holds `token`, compared byte for byte.
+    #[must_use]
+    pub fn contains(&self, token: &str) -> bool {
+        self.0.contains(token)
+    }
+
+    /// Tells whether every token of this scope is in `other`.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.is_subset(&other.0)
+    }
+
+    /// Tells whether the set has no token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the tokens in the order of their bytes.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Returns the tokens that `keep` selects.
+    #[must_use]
+    pub fn filter(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|token| keep(token)).cloned().collect())
+    }
+}
+
+// RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
+fn scope_token(token: &str) -> Result<String, ScopeError> {
+    if token.is_empty() {
+        return Err(ScopeError::EmptyToken);
+    }
+    if token.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
+        return Ok(token.into());
+    }
+    Err(ScopeError::Character)
+}
+
+impl fmt::Display for Scope {
+    /// Writes the tokens with one space between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, token) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(token)?;
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = ScopeError;
+
+    fn try_from(text: String) -> Result<Self, ScopeError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Scope> for String {
+    fn from(scope: Scope) -> Self {
+        alloc::format!("{scope}")
+    }
+}
+
+/// Why a text is not a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScopeError {
+    /// Longer than [`Scope::MAX_BYTES`].
+    #[error("the scope is longer than 4096 bytes")]
+    TooLong,
+    /// More than [`Scope::MAX_TOKENS`] tokens.
+    #[error("the scope has more than 64 tokens")]
+    TooManyTokens,
+    /// Two spaces in a row, or a space at an end.
+    #[error("the scope has an empty token (RFC 6749 section 3.3)")]
+    EmptyToken,
+    /// A character that no scope token has.
+    #[error("the scope has a character outside the grammar (RFC 6749 section 3.3)")]
+    Character,
+}
