@@ -1,0 +1,158 @@
+//! What can go wrong with keys, key sets, signing and verifying. No variant holds text of its input.
+
+use grantry_core::json::JsonError;
+
+use crate::Claim;
+
+/// Why a key was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The JWK is not one JSON object with unique member names.
+    #[error("the JWK is not a strict JSON object (RFC 7517 section 4)")]
+    Json,
+    /// A member that the key type needs is missing; a public JWK given as a private one, too.
+    #[error("a member of the JWK is missing (RFC 7518 section 6)")]
+    MissingMember,
+    /// A member has another type, is not canonical base64url or has a leading zero byte.
+    #[error("a member of the JWK is malformed (RFC 7518 section 6)")]
+    MalformedMember,
+    /// The `kty` is unknown here.
+    #[error("the key type is not supported (RFC 7517 section 4.1)")]
+    UnsupportedKeyType,
+    /// The `alg` is unknown here or belongs to another key type.
+    #[error("the algorithm is unknown or does not fit the key type (RFC 7517 section 4.4)")]
+    UnsupportedAlgorithm,
+    /// `use` or `key_ops` does not allow the operation.
+    #[error("the key is not meant for this operation (RFC 7517 sections 4.2 and 4.3)")]
+    NotForOperation,
+    /// A symmetric key in a public document.
+    #[error("a symmetric key in a public key set (RFC 7517 section 9.2)")]
+    SymmetricKeyInPublicSet,
+    /// An HMAC secret shorter than the digest: 32 bytes for HS256.
+    #[error("the secret is shorter than the digest (RFC 7518 section 3.2)")]
+    SecretTooShort,
+    /// An RSA modulus outside 2048 to 8192 bits (private keys: to 4096 bits), or even.
+    #[error("the RSA modulus is even or outside its bounds (RFC 7518 section 3.3)")]
+    Modulus,
+    /// An RSA public exponent that is even, below 3 or above 2^33 - 1.
+    #[error("the RSA public exponent is even or outside its bounds (RFC 8017 section 3.1)")]
+    Exponent,
+    /// The text is not one strict PEM block of a private RSA key.
+    #[error("not one PEM block of a private RSA key (RFC 7468 section 3)")]
+    Pem,
+    /// The parts of a private key do not belong together or the encoding is broken.
+    #[error("the private key is broken or inconsistent (RFC 8017 section 3.2)")]
+    Inconsistent,
+}
+
+/// Why a key set was refused as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwkSetError {
+    /// Longer than [`JwkSet::MAX_BYTES`](crate::JwkSet::MAX_BYTES), not strict JSON, or without an array `keys`.
+    #[error("not a JWK set (RFC 7517 section 5): {0}")]
+    Json(#[from] JsonError),
+    /// More than [`JwkSet::MAX_KEYS`](crate::JwkSet::MAX_KEYS) keys.
+    #[error("the JWK set has too many keys")]
+    TooManyKeys,
+}
+
+/// Why nothing was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The claims cannot be written as a JSON object
+    /// ([RFC 7519 section 7.1](https://www.rfc-editor.org/rfc/rfc7519#section-7.1)).
+    #[error("the claims are not a JSON object (RFC 7519 section 7.1)")]
+    Claims,
+    /// The given header is not one that a verifier takes from this key.
+    #[error("the header does not fit the key (RFC 7515 section 4)")]
+    Header,
+    /// The token would be longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
+    #[error("the token would be longer than a verifier takes")]
+    TooLong,
+    /// The backend could not sign: the private key contradicts its public part.
+    #[error("the backend could not sign with this key")]
+    Backend,
+}
+
+/// Why a token was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
+    #[error("the token is longer than its limit")]
+    TooLong,
+    /// Not three segments ([RFC 7515 section 7.1](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)).
+    #[error("not three segments (RFC 7515 section 7.1)")]
+    Segments,
+    /// A segment is not canonical base64url
+    /// ([RFC 7515 section 2](https://www.rfc-editor.org/rfc/rfc7515#section-2)).
+    #[error("a segment is not canonical base64url (RFC 7515 section 2)")]
+    Base64Url,
+    /// The header is not one JSON object with unique member names
+    /// ([RFC 7515 section 4](https://www.rfc-editor.org/rfc/rfc7515#section-4)).
+    #[error("the header is not a strict JSON object (RFC 7515 section 4)")]
+    HeaderJson,
+    /// `alg` is missing, or `alg`, `typ` or `kid` is not a string.
+    #[error("a header member is missing or not a string (RFC 7515 section 4.1)")]
+    HeaderMember,
+    /// `crit` is present; no extension is implemented
+    /// ([RFC 7515 section 4.1.11](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11)).
+    #[error("crit is present and no extension is implemented (RFC 7515 section 4.1.11)")]
+    Critical,
+    /// `b64` is present ([RFC 7797 section 7](https://www.rfc-editor.org/rfc/rfc7797#section-7)).
+    #[error("b64 is present and not implemented (RFC 7797 section 7)")]
+    UnencodedPayload,
+    /// The `alg` is unknown here; `none` is.
+    #[error("the algorithm is unknown (RFC 7515 section 4.1.1)")]
+    UnknownAlgorithm,
+    /// The `alg` is not among the allowed ones
+    /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)).
+    #[error("the algorithm is not allowed here (RFC 8725 section 3.1)")]
+    AlgorithmNotAllowed,
+    /// The key that the token names has another algorithm
+    /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)).
+    #[error("the key has another algorithm (RFC 8725 section 3.1)")]
+    AlgorithmMismatch,
+    /// No key of the set is named by `kid`; newer keys may help.
+    #[error("the set has no such key (RFC 7515 section 4.1.4)")]
+    UnknownKey,
+    /// More than [`MAX_KEYS_TRIED`](crate::MAX_KEYS_TRIED) keys could have signed.
+    #[error("too many keys could have signed")]
+    AmbiguousKey,
+    /// The signature is wrong ([RFC 7515 section 5.2](https://www.rfc-editor.org/rfc/rfc7515#section-5.2)).
+    #[error("the signature is wrong (RFC 7515 section 5.2)")]
+    Signature,
+    /// `typ` is missing or another one
+    /// ([RFC 8725 section 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)).
+    #[error("typ is missing or another one (RFC 8725 section 3.11)")]
+    Typ,
+    /// The claims are not one JSON object with unique member names
+    /// ([RFC 7519 section 4](https://www.rfc-editor.org/rfc/rfc7519#section-4)).
+    #[error("the claims are not a strict JSON object (RFC 7519 section 4)")]
+    ClaimsJson,
+    /// The claims do not fit the caller's type.
+    #[error("the claims do not fit the expected type")]
+    ClaimsShape,
+    /// A required claim is missing.
+    #[error("a required claim is missing: {0}")]
+    MissingClaim(Claim),
+    /// A registered claim has another type, `null` included, also when it is optional.
+    #[error("a registered claim has another type: {0}")]
+    MalformedClaim(Claim),
+    /// `iss` is another issuer ([RFC 8725 section 3.8](https://www.rfc-editor.org/rfc/rfc8725#section-3.8)).
+    #[error("the token is from another issuer (RFC 8725 section 3.8)")]
+    Issuer,
+    /// `aud` names none of the expected audiences
+    /// ([RFC 8725 section 3.9](https://www.rfc-editor.org/rfc/rfc8725#section-3.9)).
+    #[error("the token is for another audience (RFC 8725 section 3.9)")]
+    Audience,
+    /// `exp` has come ([RFC 7519 section 4.1.4](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.4)).
+    #[error("the token has expired (RFC 7519 section 4.1.4)")]
+    Expired,
+    /// `nbf` has not come ([RFC 7519 section 4.1.5](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.5)).
+    #[error("the token is not valid yet (RFC 7519 section 4.1.5)")]
+    NotYetValid,
+}

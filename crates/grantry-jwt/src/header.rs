@@ -1,0 +1,151 @@
+//! The JOSE header, as far as it is ever used.
+
+use alloc::{borrow::ToOwned, string::String};
+
+use grantry_core::{base64url, json};
+use serde::Deserialize;
+
+use crate::jws::{MAX_TOKEN_BYTES, Segments};
+use crate::member::{Member, NotText, Object};
+use crate::{Algorithm, VerifyError};
+
+/// Reads the header of a token whose signature nobody has checked.
+///
+/// Anyone can write any header. Use it to choose where to look for keys or to describe a refused
+/// token in a log, and for nothing else.
+///
+/// # Errors
+///
+/// [`VerifyError`] as [`verify_jws`](crate::verify_jws) gives it for the token's form and header.
+pub fn peek_unverified(token: &str) -> Result<Header, VerifyError> {
+    Header::parse(Segments::split(token)?.header)
+}
+
+/// The members of a JOSE header that have a meaning here
+/// ([RFC 7515 section 4.1](https://www.rfc-editor.org/rfc/rfc7515#section-4.1)).
+///
+/// `jwk`, `jku`, `x5u` and `x5c` are not read at all: keys are configured, never brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    algorithm: Algorithm,
+    typ: Option<String>,
+    key_id: Option<String>,
+}
+
+impl Header {
+    /// Returns the algorithm that the token names.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Returns the media type of the whole token, `typ`, as it is written.
+    #[must_use]
+    pub fn typ(&self) -> Option<&str> {
+        self.typ.as_deref()
+    }
+
+    /// Returns the `kid`: any text at all, a hint and never a path or a query.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// Compares `typ` with a media type, without regard to case and to a leading `application/`
+    /// ([RFC 7515 section 4.1.9](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9)).
+    pub(crate) fn has_typ(&self, expected: &str) -> bool {
+        self.typ.as_deref().is_some_and(|typ| subtype(typ).eq_ignore_ascii_case(subtype(expected)))
+    }
+
+    pub(crate) fn parse(segment: &str) -> Result<Self, VerifyError> {
+        let text = base64url::decode(segment).map_err(|_| VerifyError::Base64Url)?;
+        Self::from_json(&text)
+    }
+
+    pub(crate) fn from_json(text: &[u8]) -> Result<Self, VerifyError> {
+        let Object(members) = json::from_slice::<Object<Members<'_>>>(text, MAX_TOKEN_BYTES)
+            .map_err(|_| VerifyError::HeaderJson)?;
+        if members.crit.is_present() {
+            return Err(VerifyError::Critical);
+        }
+        if members.b64.is_present() {
+            return Err(VerifyError::UnencodedPayload);
+        }
+        let name = members.alg.text()?.ok_or(VerifyError::HeaderMember)?;
+        let typ = members.typ.text()?.map(ToOwned::to_owned);
+        let key_id = members.kid.text()?.map(ToOwned::to_owned);
+        let algorithm = Algorithm::parse(name).ok_or(VerifyError::UnknownAlgorithm)?;
+        Ok(Self { algorithm, typ, key_id })
+    }
+}
+
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow, default)]
+    alg: Member<'a>,
+    #[serde(borrow, default)]
+    typ: Member<'a>,
+    #[serde(borrow, default)]
+    kid: Member<'a>,
+    #[serde(borrow, default)]
+    crit: Member<'a>,
+    #[serde(borrow, default)]
+    b64: Member<'a>,
+}
+
+impl From<NotText> for VerifyError {
+    fn from(_: NotText) -> Self {
+        Self::HeaderMember
+    }
+}
+
+fn subtype(media_type: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match media_type.split_at_checked(PREFIX.len()) {
+        // A further slash means that the prefix is not the implied one.
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => rest,
+        _ => media_type,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(text: &str) -> Result<Header, VerifyError> {
+        Header::from_json(text.as_bytes())
+    }
+
+    #[test]
+    fn rfc7515_4_1_9_typ_ignores_case_and_the_application_prefix() {
+        for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
+            let text = alloc::format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#);
+            assert!(header(&text).unwrap().has_typ("at+jwt"), "{typ}");
+            assert!(header(&text).unwrap().has_typ("application/at+jwt"), "{typ}");
+        }
+        for typ in ["jwt", "", "at+jwt ", "application/", "application/application/at+jwt", "text/at+jwt"] {
+            let text = alloc::format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#);
+            assert!(!header(&text).unwrap().has_typ("at+jwt"), "{typ}");
+        }
+        assert!(!header(r#"{"alg":"HS256"}"#).unwrap().has_typ("at+jwt"));
+    }
+
+    #[test]
+    fn each_fault_of_a_header_has_its_error() {
+        for (text, error) in [
+            (r#"["HS256"]"#, VerifyError::HeaderJson),
+            (r#"{"alg":"HS256","alg":"HS256"}"#, VerifyError::HeaderJson),
+            (r"{}", VerifyError::HeaderMember),
+            (r#"{"alg":null}"#, VerifyError::HeaderMember),
+            (r#"{"alg":"HS256","kid":1}"#, VerifyError::HeaderMember),
+            (r#"{"alg":"HS256","typ":{}}"#, VerifyError::HeaderMember),
+            (r#"{"alg":"HS256","kid":null}"#, VerifyError::HeaderMember),
+            (r#"{"alg":"HS256","crit":null}"#, VerifyError::Critical),
+            (r#"{"alg":"HS256","crit":["exp"],"exp":1}"#, VerifyError::Critical),
+            (r#"{"alg":"HS256","b64":false}"#, VerifyError::UnencodedPayload),
+            (r#"{"alg":"none"}"#, VerifyError::UnknownAlgorithm),
+        ] {
+            assert_eq!(header(text), Err(error), "{text}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Compact JWS: three segments and a signature over the first two, as received.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use grantry_core::base64url;
+
+use crate::{Algorithm, Header, JwkSet, VerifyError, VerifyingKey};
+
+/// The longest token read or written, in bytes: the usual limit of a whole header section.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// The most signatures checked for one token, when it names no key or its name stands for several.
+pub const MAX_KEYS_TRIED: usize = 4;
+
+/// Checks a compact JWS ([RFC 7515 section 5.2](https://www.rfc-editor.org/rfc/rfc7515#section-5.2)).
+///
+/// A token with a `kid` is checked with the keys of that id only; a single key without an id takes
+/// any `kid`. A token without one is checked with the keys of its algorithm. The payload may be
+/// anything: use [`Verifier`](crate::Verifier) for a JWT.
+///
+/// # Errors
+///
+/// [`VerifyError`] names the first rule that the token breaks. [`VerifyError::UnknownKey`] is the
+/// one that a newer key set may cure.
+pub fn verify_jws<'k>(token: &str, keys: &'k JwkSet, allowed: &[Algorithm]) -> Result<Jws<'k>, VerifyError> {
+    let segments = Segments::split(token)?;
+    let header = Header::parse(segments.header)?;
+    if !allowed.contains(&header.algorithm()) {
+        return Err(VerifyError::AlgorithmNotAllowed);
+    }
+    let signature = base64url::decode(segments.signature).map_err(|_| VerifyError::Base64Url)?;
+    let key = fitting_keys(keys.keys(), &header)?
+        .find(|key| key.verify(segments.signing_input.as_bytes(), &signature))
+        .ok_or(VerifyError::Signature)?;
+    let payload = base64url::decode(segments.payload).map_err(|_| VerifyError::Base64Url)?;
+    Ok(Jws { header, payload, key })
+}
+
+/// A compact JWS whose signature is good; only [`verify_jws`] makes one.
+#[derive(Clone)]
+pub struct Jws<'k> {
+    header: Header,
+    payload: Vec<u8>,
+    key: &'k VerifyingKey,
+}
+
+impl<'k> Jws<'k> {
+    /// Returns the signed header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Returns the signed bytes.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Returns the signed bytes.
+    #[must_use]
+    pub fn into_payload(self) -> Vec<u8> {
+        self.payload
+    }
+
+    /// Returns the key that checked the signature.
+    #[must_use]
+    pub const fn key(&self) -> &'k VerifyingKey {
+        self.key
+    }
+}
+
+impl fmt::Debug for Jws<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jws").field("header", &self.header).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// The parts of a token, still encoded.
+pub(crate) struct Segments<'a> {
+    pub(crate) header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+    /// The header and the payload with the dot between them.
+    signing_input: &'a str,
+}
+
+impl<'a> Segments<'a> {
+    /// Splits at exactly two dots, without allocating, after the length is checked.
+    pub(crate) fn split(token: &'a str) -> Result<Self, VerifyError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(VerifyError::TooLong);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(VerifyError::Segments)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(VerifyError::Segments)?;
+        if payload.contains('.') {
+            return Err(VerifyError::Segments);
+        }
+        Ok(Self { header, payload, signature, signing_input })
+    }
+}
+
+/// Returns the keys that may have signed, at least one and at most [`MAX_KEYS_TRIED`].
+fn fitting_keys<'k>(
+    keys: &'k [VerifyingKey],
+    header: &Header,
+) -> Result<impl Iterator<Item = &'k VerifyingKey>, VerifyError> {
+    let is_lone = keys.len() == 1;
+    let is_named = move |key: &&VerifyingKey| match (header.key_id(), key.key_id()) {
+        (None, _) => true,
+        (Some(_), None) => is_lone,
+        (Some(wanted), Some(key_id)) => wanted == key_id,
+    };
+    let named = keys.iter().filter(is_named);
+    if named.clone().next().is_none() {
+        return Err(VerifyError::UnknownKey);
+    }
+    // RFC 8725 section 3.1: a key works with one algorithm.
+    let algorithm = header.algorithm();
+    let fitting = named.filter(move |key| key.algorithm() == algorithm);
+    match fitting.clone().take(MAX_KEYS_TRIED + 1).count() {
+        0 => Err(VerifyError::AlgorithmMismatch),
+        1..=MAX_KEYS_TRIED => Ok(fitting),
+        _ => Err(VerifyError::AmbiguousKey),
+    }
+}
