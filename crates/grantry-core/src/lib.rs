@@ -4,7 +4,8 @@
 //! * [`SecretString`] and [`SecretBytes`]: values that never print and are wiped.
 //! * [`Scope`], [`CodeVerifier`] and [`CodeChallenge`]: the grammars of RFC 6749 and RFC 7636.
 //! * [`form`], [`json`] and [`base64url`]: strict readers, each with named limits.
-//! * [`HttpRequest`] and [`HttpResponse`]: plain values for any HTTP stack.
+//! * [`HttpRequest`] and [`HttpResponse`]: plain values for any HTTP stack; [`Challenge`] writes
+//!   the `WWW-Authenticate` field.
 //! * [`ErrorCode`]: the registered error codes.
 //!
 //! It is not an HTTP library, has no clock of its own and does no I/O. [`Moment::now`], behind the
@@ -39,6 +40,7 @@ mod pkce;
 mod scope;
 mod secret;
 mod time;
+mod www_authenticate;
 
 pub use client_id::{ClientId, ClientIdError};
 pub use error_code::ErrorCode;
@@ -51,3 +53,4 @@ pub use pkce::{CodeChallenge, CodeChallengeError, CodeVerifier, CodeVerifierErro
 pub use scope::{Scope, ScopeError};
 pub use secret::{SecretBytes, SecretString};
 pub use time::UnixTime;
+pub use www_authenticate::Challenge;
