@@ -177,8 +177,8 @@ impl fmt::Debug for HttpResponse {
     }
 }
 
-/// From and to the types of the `http` crate. A header value that is not text becomes one that no
-/// check accepts: each of its bytes above 0x7E turns into U+FFFD.
+/// From and to the types of the `http` crate. A header value that is not UTF-8 becomes one that no
+/// check accepts: U+FFFD stands for what is not text.
 #[cfg(feature = "http")]
 mod convert {
     use alloc::{string::ToString, vec::Vec};
@@ -208,7 +208,8 @@ mod convert {
         type Error = http::Error;
 
         fn try_from(request: HttpRequest) -> Result<Self, http::Error> {
-            let builder = Self::builder().method(request.method.as_str()).uri(request.target.as_str());
+            let builder =
+                http::Request::builder().method(request.method.as_str()).uri(request.target.as_str());
             let with_headers = request.headers.iter().fold(builder, |b, (name, value)| b.header(name, value));
             with_headers.body(request.body)
         }
@@ -225,7 +226,7 @@ mod convert {
         type Error = http::Error;
 
         fn try_from(response: HttpResponse) -> Result<Self, http::Error> {
-            let builder = Self::builder().status(response.status);
+            let builder = http::Response::builder().status(response.status);
             let with_headers =
                 response.headers.iter().fold(builder, |b, (name, value)| b.header(name, value));
             with_headers.body(response.body)
