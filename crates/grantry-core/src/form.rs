@@ -8,6 +8,8 @@
 
 use alloc::{string::String, vec::Vec};
 
+use zeroize::Zeroizing;
+
 use crate::{HttpRequest, SecretString};
 
 /// The longest form or query accepted, in bytes: it is held in memory whole.
@@ -88,11 +90,11 @@ impl Form {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
-            let Some(name) = known.find(&name) else { continue };
-            if value.chars().any(char::is_control) {
+            let Some(name) = known.find(name.expose()) else { continue };
+            if value.expose().chars().any(char::is_control) {
                 return Err(FormError::ControlCharacter(name));
             }
-            found.push((name, SecretString::from(value)));
+            found.push((name, value));
         }
         Ok(keep_single(found, known))
     }
@@ -122,8 +124,9 @@ fn keep_single(mut found: Vec<(&'static str, SecretString)>, known: &Known) -> (
 }
 
 /// Decodes one name or value: `+` is a space, `%` begins two hexadecimal digits.
-pub(crate) fn decode(text: &[u8]) -> Result<String, FormError> {
-    let mut bytes = Vec::with_capacity(text.len());
+fn decode(text: &[u8]) -> Result<SecretString, FormError> {
+    // With room for all from the start, no copy is left behind by growing.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
@@ -136,7 +139,7 @@ pub(crate) fn decode(text: &[u8]) -> Result<String, FormError> {
             other => *other,
         });
     }
-    String::from_utf8(bytes).map_err(|_| FormError::NotUtf8)
+    core::str::from_utf8(&bytes).map(SecretString::from).map_err(|_| FormError::NotUtf8)
 }
 
 const fn hex(digit: u8) -> Option<u8> {
@@ -155,7 +158,7 @@ const fn hex(digit: u8) -> Option<u8> {
 ///
 /// [`FormError::Escape`] and [`FormError::NotUtf8`].
 pub fn decode_component(text: &str) -> Result<SecretString, FormError> {
-    decode(text.as_bytes()).map(SecretString::from)
+    decode(text.as_bytes())
 }
 
 /// Writes a form or a query from names and values.
