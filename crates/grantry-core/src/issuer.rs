@@ -70,16 +70,24 @@ fn check(text: &str) -> Result<Url, IssuerError> {
         return Err(IssuerError::NotAUrl);
     }
     let url = Url::parse(text).map_err(|_| IssuerError::NotAUrl)?;
-    if url.host_str().is_none_or(str::is_empty) {
+    if url.host_str().is_none_or(str::is_empty) || !has_authority(text, url.scheme()) {
         return Err(IssuerError::NotAUrl);
     }
     if text.contains(['?', '#']) {
         return Err(IssuerError::QueryOrFragment);
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    // The parser forgets a user without a name, so the text is asked.
+    if text.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
         return Err(IssuerError::User);
     }
     Ok(url)
+}
+
+// RFC 3986 section 3. The URL parser also reads `https:as.example` and `https:\\as.example`; other
+// parsers see no host, or another one.
+fn has_authority(text: &str, scheme: &str) -> bool {
+    let authority = text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
+    authority.is_some_and(|rest| !rest.starts_with('/')) && !text.contains('\\')
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -98,7 +106,7 @@ pub enum IssuerError {
     /// Longer than [`Issuer::MAX_BYTES`].
     #[error("the issuer is longer than 2048 bytes")]
     TooLong,
-    /// Not an absolute URL with a host.
+    /// Not an absolute URL, written with a lower-case scheme, `://` and a host.
     #[error("the issuer is not an absolute URL with a host")]
     NotAUrl,
     /// The scheme is not `https`.
@@ -125,6 +133,14 @@ mod tests {
             ("https://as.example?", IssuerError::QueryOrFragment),
             ("https://as.example#", IssuerError::QueryOrFragment),
             ("https://u@as.example", IssuerError::User),
+            ("https://@as.example", IssuerError::User),
+            ("https://:@as.example/a", IssuerError::User),
+            ("https:as.example", IssuerError::NotAUrl),
+            ("https:/as.example", IssuerError::NotAUrl),
+            ("https:///as.example", IssuerError::NotAUrl),
+            ("https:\\\\as.example", IssuerError::NotAUrl),
+            ("https://as.example\\@evil.example", IssuerError::NotAUrl),
+            ("HTTPS://as.example", IssuerError::NotAUrl),
             ("as.example", IssuerError::NotAUrl),
             ("https://as.example/\n", IssuerError::NotAUrl),
             ("urn:as", IssuerError::NotAUrl),
