@@ -3,6 +3,7 @@
 use core::fmt;
 
 use ring::hmac;
+use zeroize::Zeroize;
 
 use crate::{SecretBytes, UnixTime, base64url};
 
@@ -19,8 +20,10 @@ pub struct Moment {
 impl Moment {
     /// Makes a moment from a time and 32 bytes from a cryptographically secure source.
     #[must_use]
-    pub fn new(now: UnixTime, seed: [u8; 32]) -> Self {
-        Self { now, seed: SecretBytes::from(seed.to_vec()) }
+    pub fn new(now: UnixTime, mut seed: [u8; 32]) -> Self {
+        let moment = Self { now, seed: SecretBytes::from(seed.to_vec()) };
+        seed.zeroize();
+        moment
     }
 
     /// Reads the system's clock and entropy source.
