@@ -90,7 +90,10 @@ fn has_authority(text: &str, scheme: &str) -> bool {
     authority.is_some_and(|rest| !rest.starts_with('/')) && !text.contains('\\')
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Tells whether a URL's host is this machine: a loopback IP literal, or `localhost`
+/// ([RFC 8252 section 7.3](https://www.rfc-editor.org/rfc/rfc8252#section-7.3)).
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

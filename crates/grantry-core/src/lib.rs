@@ -29,6 +29,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod base64url;
+mod basic;
 mod client_id;
 mod error_code;
 pub mod form;
@@ -42,10 +43,11 @@ mod secret;
 mod time;
 mod www_authenticate;
 
+pub use basic::basic_credentials;
 pub use client_id::{ClientId, ClientIdError};
 pub use error_code::ErrorCode;
 pub use http::{Headers, HttpRequest, HttpResponse};
-pub use issuer::{Issuer, IssuerError};
+pub use issuer::{Issuer, IssuerError, is_loopback};
 pub use moment::Moment;
 #[cfg(feature = "std")]
 pub use moment::MomentError;

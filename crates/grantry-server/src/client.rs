@@ -1,0 +1,243 @@
+//! A client's registration.
+
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use core::fmt;
+
+use grantry_core::{ClientId, Scope};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::redirect_uri::{ApplicationType, RedirectUri};
+
+/// What the server knows of one client
+/// ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    id: ClientId,
+    name: String,
+    authentication: ClientAuthentication,
+    application_type: ApplicationType,
+    redirect_uris: Vec<RedirectUri>,
+    grant_types: BTreeSet<GrantType>,
+    scope: Scope,
+    default_scope: Scope,
+    introspection: IntrospectionRight,
+}
+
+impl Client {
+    /// Makes a client that may use the authorization code and refresh token grants, with no redirect
+    /// URI and the empty scope yet.
+    #[must_use]
+    pub fn new(id: ClientId, authentication: ClientAuthentication) -> Self {
+        Self {
+            name: String::from(id.as_str()),
+            id,
+            authentication,
+            application_type: ApplicationType::Web,
+            redirect_uris: Vec::new(),
+            grant_types: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
+            scope: Scope::empty(),
+            default_scope: Scope::empty(),
+            introspection: IntrospectionRight::Own,
+        }
+    }
+
+    /// Sets the name that people read on the consent page.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Says that the client is a native application, whose loopback redirect URIs match on any port
+    /// ([RFC 8252 section 7.3](https://www.rfc-editor.org/rfc/rfc8252#section-7.3)).
+    #[must_use]
+    pub const fn native(mut self) -> Self {
+        self.application_type = ApplicationType::Native;
+        self
+    }
+
+    /// Adds a redirect URI.
+    #[must_use]
+    pub fn with_redirect_uri(mut self, uri: RedirectUri) -> Self {
+        self.redirect_uris.push(uri);
+        self
+    }
+
+    /// Sets the grants that the client may use.
+    #[must_use]
+    pub fn with_grant_types(mut self, grant_types: impl IntoIterator<Item = GrantType>) -> Self {
+        self.grant_types = grant_types.into_iter().collect();
+        self
+    }
+
+    /// Sets the widest scope that the client may ask for.
+    #[must_use]
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Sets the scope of a request that names none. Without one, such a request is `invalid_scope`
+    /// ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
+    #[must_use]
+    pub fn with_default_scope(mut self, scope: Scope) -> Self {
+        self.default_scope = scope;
+        self
+    }
+
+    /// Sets which tokens the client may introspect.
+    #[must_use]
+    pub const fn with_introspection(mut self, right: IntrospectionRight) -> Self {
+        self.introspection = right;
+        self
+    }
+
+    /// Returns the client identifier.
+    #[must_use]
+    pub const fn id(&self) -> &ClientId {
+        &self.id
+    }
+
+    /// Returns the name that people read. Escape it where it is shown.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the widest scope that the client may ask for.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Tells whether the client may use a grant.
+    #[must_use]
+    pub fn has_grant_type(&self, grant_type: GrantType) -> bool {
+        self.grant_types.contains(&grant_type)
+    }
+
+    /// Tells whether the client can keep a secret
+    /// ([RFC 6749 section 2.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.1)).
+    #[must_use]
+    pub const fn is_confidential(&self) -> bool {
+        !matches!(self.authentication, ClientAuthentication::None)
+    }
+
+    pub(crate) const fn authentication(&self) -> &ClientAuthentication {
+        &self.authentication
+    }
+
+    pub(crate) const fn default_scope(&self) -> &Scope {
+        &self.default_scope
+    }
+
+    pub(crate) const fn introspection(&self) -> IntrospectionRight {
+        self.introspection
+    }
+
+    /// Finds the redirect URI to use for what a request asks: one that is registered, or the only
+    /// registered one when the request names none
+    /// ([RFC 6749 section 3.1.2.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.1.2.3)).
+    #[must_use]
+    pub fn redirect_uri<'a>(&'a self, requested: Option<&'a str>) -> Option<&'a str> {
+        match (requested, self.redirect_uris.as_slice()) {
+            (None, [only]) => Some(only.as_str()),
+            (None, _) => None,
+            (Some(requested), registered) => {
+                let fits = |uri: &RedirectUri| uri.matches(requested, self.application_type);
+                registered.iter().any(fits).then_some(requested)
+            }
+        }
+    }
+}
+
+/// How a client proves who it is; the registered method is the only one accepted
+/// ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2), `token_endpoint_auth_method`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientAuthentication {
+    /// A public client: it names itself and proves nothing.
+    None,
+    /// `client_secret_basic`.
+    SecretBasic(SecretDigest),
+    /// `client_secret_post`.
+    SecretPost(SecretDigest),
+}
+
+/// The SHA-256 digest of a client secret, which is what a store keeps.
+///
+/// It is meant for secrets that a machine made, of 128 random bits or more: those cannot be guessed
+/// from the digest. A password that a person chose needs a slow hash instead.
+#[derive(Clone)]
+pub struct SecretDigest([u8; 32]);
+
+impl SecretDigest {
+    /// Digests a secret.
+    #[must_use]
+    pub fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    /// Takes up a digest that a store kept.
+    #[must_use]
+    pub const fn from_bytes(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
+    /// Returns the digest, as a store keeps it.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(crate) fn is_of(&self, secret: &str) -> bool {
+        self.0.ct_eq(&Self::of(secret).0).into()
+    }
+}
+
+impl PartialEq for SecretDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for SecretDigest {}
+
+impl fmt::Debug for SecretDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretDigest")
+    }
+}
+
+/// A grant that a client can be registered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum GrantType {
+    /// `authorization_code` ([RFC 6749 section 4.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1)).
+    AuthorizationCode,
+    /// `refresh_token` ([RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6)).
+    RefreshToken,
+}
+
+impl GrantType {
+    /// Returns the value of the parameter `grant_type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+}
+
+/// Which tokens a confidential client may introspect
+/// ([RFC 7662 section 4](https://www.rfc-editor.org/rfc/rfc7662#section-4)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IntrospectionRight {
+    /// Those issued to itself; every other reads as inactive.
+    Own,
+    /// Also every access token: for a resource server.
+    AccessTokens,
+}

@@ -1,0 +1,145 @@
+//! Refusals: what goes on the wire, and which rule it was.
+
+use grantry_core::form::FormError;
+use grantry_core::{ErrorCode, ScopeError};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident $(($inner:ty))? = $code:ident, $rule:literal;)*) => {
+        /// The rule that a request broke, for logs and tests. The text names its section.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[$doc])* #[error($rule)] $name $(($inner))?,)*
+        }
+
+        impl Reason {
+            /// Returns the error code that stands for this reason on the wire.
+            #[must_use]
+            pub const fn code(self) -> ErrorCode {
+                match self { $(reasons!(@pattern $name $($inner)?) => ErrorCode::$code,)* }
+            }
+        }
+    };
+    (@pattern $name:ident $inner:ty) => { Self::$name(_) };
+    (@pattern $name:ident) => { Self::$name };
+}
+
+reasons! {
+    /// The form or query is malformed.
+    Form(FormError) = InvalidRequest, "{0}";
+    /// A required parameter is missing or empty.
+    Missing(&'static str) = InvalidRequest, "the parameter {0} is missing (RFC 6749 sections 4.1.1, 4.1.3 and 6)";
+    /// A parameter is longer than its limit.
+    TooLong(&'static str) = InvalidRequest, "the parameter {0} is longer than its limit";
+    /// A parameter has a value that its grammar does not know.
+    Malformed(&'static str) = InvalidRequest, "the parameter {0} is malformed";
+    /// The endpoint is for POST requests.
+    NotPost = InvalidRequest, "the endpoint takes POST requests (RFC 6749 section 3.2)";
+    /// The authorization endpoint is for GET and POST requests.
+    NotGetOrPost = InvalidRequest, "the endpoint takes GET and POST requests (RFC 6749 section 3.1)";
+    /// A protocol parameter stands in the URL of an endpoint that reads its body.
+    ParameterInUrl(&'static str) = InvalidRequest, "the parameter {0} stands in the URL (RFC 6749 sections 2.3.1 and 3.2)";
+    /// Two client authentication methods in one request.
+    TwoMethods = InvalidRequest, "more than one client authentication method (RFC 6749 section 2.3)";
+    /// The client named in the header and the one in the body differ.
+    TwoClients = InvalidRequest, "client_id differs from the authenticated client (RFC 6749 section 2.3)";
+    /// The request names no client.
+    NoClient = InvalidClient, "no client credentials (RFC 6749 section 3.2.1)";
+    /// The `Authorization` header is not one of the methods of the server.
+    OtherScheme = InvalidClient, "an authentication scheme that the endpoint does not have (RFC 6749 section 5.2)";
+    /// The Basic credentials cannot be read.
+    MalformedBasic = InvalidClient, "malformed Basic credentials (RFC 6749 section 2.3.1, RFC 7617 section 2)";
+    /// The client is unknown, the secret wrong or the method not the registered one.
+    ClientNotAuthenticated = InvalidClient, "client authentication failed (RFC 6749 section 5.2)";
+    /// A public client asks where only confidential clients may.
+    ClientNotConfidential = InvalidClient, "the endpoint is for confidential clients (RFC 7662 section 2.1)";
+    /// The client is not registered for the grant.
+    GrantTypeNotRegistered = UnauthorizedClient, "the client is not registered for this grant (RFC 6749 section 5.2)";
+    /// The server does not have the grant.
+    GrantTypeUnknown = UnsupportedGrantType, "an unknown grant_type (RFC 6749 section 5.2)";
+    /// The code is none of this server's, or its record is gone.
+    CodeUnknown = InvalidGrant, "an unknown authorization code (RFC 6749 section 5.2)";
+    /// The tag of the handle is wrong.
+    Forged = InvalidGrant, "a handle that this server did not make (RFC 6749 section 10.10)";
+    /// The code was not redeemed in time.
+    CodeExpired = InvalidGrant, "the authorization code has expired (RFC 6749 section 4.1.2)";
+    /// The code was redeemed before: the grant is revoked.
+    CodeReused = InvalidGrant, "the authorization code was used before (RFC 6749 section 4.1.2)";
+    /// The code or refresh token was issued to another client.
+    OtherClient = InvalidGrant, "issued to another client (RFC 6749 sections 4.1.3 and 6)";
+    /// The redirect URI is not the one of the authorization request.
+    OtherRedirectUri = InvalidGrant, "another redirect_uri than at authorization (RFC 6749 section 4.1.3)";
+    /// The code verifier is missing.
+    VerifierMissing = InvalidGrant, "code_verifier is missing (RFC 7636 section 4.6)";
+    /// The code verifier does not fit the challenge.
+    VerifierWrong = InvalidGrant, "code_verifier does not fit code_challenge (RFC 7636 section 4.6)";
+    /// The refresh token is none of this server's, or its record is gone.
+    RefreshTokenUnknown = InvalidGrant, "an unknown refresh token (RFC 6749 section 5.2)";
+    /// The grant has reached its end.
+    RefreshTokenExpired = InvalidGrant, "the refresh token has expired (RFC 6749 section 5.2)";
+    /// The refresh token was used before: the grant is revoked.
+    RefreshTokenReused = InvalidGrant, "the refresh token was used before (RFC 9700 section 4.14.2)";
+    /// The grant was revoked.
+    GrantRevoked = InvalidGrant, "the grant is revoked (RFC 6749 section 5.2)";
+    /// The scope is malformed.
+    Scope(ScopeError) = InvalidScope, "{0}";
+    /// The scope is wider than what the client may ask for.
+    ScopeNotRegistered = InvalidScope, "a scope that the client may not ask for (RFC 6749 section 3.3)";
+    /// No scope was asked for, and the client has no default.
+    ScopeMissing = InvalidScope, "no scope, and the client has no default (RFC 6749 section 3.3)";
+    /// The scope at refresh is wider than the grant.
+    ScopeWidened = InvalidScope, "a scope beyond the grant (RFC 6749 section 6)";
+    /// The client is unknown; shown on a page.
+    ClientUnknown = InvalidRequest, "an unknown client (RFC 6749 section 4.1.2.1)";
+    /// The redirect URI is not registered; shown on a page.
+    RedirectUriUnknown = InvalidRequest, "an unregistered redirect URI (RFC 6749 section 4.1.2.1)";
+    /// The response type is not `code`.
+    ResponseTypeUnknown = UnsupportedResponseType, "an unsupported response_type (RFC 6749 section 4.1.2.1)";
+    /// The PKCE challenge is missing.
+    ChallengeMissing = InvalidRequest, "code_challenge is missing (RFC 7636 section 4.4.1)";
+    /// The PKCE method is not S256.
+    ChallengeMethod = InvalidRequest, "code_challenge_method has to be S256 (RFC 7636 section 4.4.1)";
+    /// The PKCE challenge is not an S256 challenge.
+    ChallengeMalformed = InvalidRequest, "a malformed code_challenge (RFC 7636 section 4.2)";
+    /// A request object was sent.
+    RequestObject = RequestNotSupported, "request objects are not supported (RFC 9101 section 7)";
+    /// A request object was sent by reference.
+    RequestUri = RequestUriNotSupported, "request_uri is not supported (RFC 9101 section 7)";
+    /// The sealed interaction is too old.
+    InteractionExpired = InvalidRequest, "the page was open for too long";
+    /// The interaction was answered before.
+    AlreadyAnswered = InvalidRequest, "the request was answered before";
+    /// The person said no.
+    Refused = AccessDenied, "the resource owner refused (RFC 6749 section 4.1.2.1)";
+    /// Nobody is signed in, or too long ago, and no page may be shown.
+    LoginNeeded = LoginRequired, "a login is needed (OpenID Connect Core section 3.1.2.6)";
+    /// Consent is needed, and no page may be shown.
+    ConsentNeeded = ConsentRequired, "consent is needed (OpenID Connect Core section 3.1.2.6)";
+    /// The token could not be signed.
+    SigningFailed = ServerError, "the server could not sign the token";
+}
+
+/// A refusal: an answer, never a failure of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Denial {
+    /// What goes on the wire.
+    pub code: ErrorCode,
+    /// Which rule it was, for logs and tests.
+    pub reason: Reason,
+}
+
+impl From<Reason> for Denial {
+    fn from(reason: Reason) -> Self {
+        Self { code: reason.code(), reason }
+    }
+}
+
+impl Denial {
+    /// Tells whether the wire may say more than the code: for credentials it may not, or the answer
+    /// would tell a guesser how close the guess was.
+    #[must_use]
+    pub(crate) const fn is_described(self) -> bool {
+        !matches!(self.code, ErrorCode::InvalidClient | ErrorCode::InvalidGrant | ErrorCode::ServerError)
+    }
+}

@@ -1,0 +1,258 @@
+//! Codes and tokens as handles: `prefix + base64url(body | tag)`.
+//!
+//! The body names the kind, the key, the grant and a serial number, so that a request knows its
+//! record before it reads anything. The tag is 32 bytes. Its first half is a MAC under the server's
+//! key alone and is checked before the store is asked; its second half also covers the salt of the
+//! record. A leaked table mints nothing without the key, and a leaked key nothing without the table.
+
+use alloc::{format, string::String, vec::Vec};
+use core::fmt;
+
+use grantry_core::{Issuer, SecretBytes, SecretString, UnixTime, base64url};
+use ring::hmac;
+use subtle::ConstantTimeEq;
+
+use crate::denial::Reason;
+use crate::grant::{Grant, GrantId};
+
+/// What a handle is good for. One kind is never taken for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An authorization code.
+    Code,
+    /// A refresh token.
+    RefreshToken,
+    /// An opaque access token.
+    AccessToken,
+    /// The `jti` of a JWT access token: it names the grant and opens nothing.
+    TokenId,
+}
+
+impl Kind {
+    /// What scanners for leaked credentials look for.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Code => "grc_",
+            Self::RefreshToken => "grr_",
+            Self::AccessToken => "gra_",
+            Self::TokenId => "gri_",
+        }
+    }
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::Code => 1,
+            Self::RefreshToken => 2,
+            Self::AccessToken => 3,
+            Self::TokenId => 4,
+        }
+    }
+}
+
+/// What a handle says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Body {
+    pub(crate) kind: Kind,
+    pub(crate) grant: GrantId,
+    /// The rotation at which it was made; 0 for a code.
+    pub(crate) serial: u32,
+    /// Of an access token: when it expires.
+    pub(crate) expires_at: UnixTime,
+    /// Of an access token: a bit for each token of the grant's scope, in order.
+    pub(crate) scope: u64,
+}
+
+impl Body {
+    /// A handle that needs neither expiry nor scope of its own: the record has both.
+    pub(crate) const fn of_record(kind: Kind, grant: GrantId, serial: u32) -> Self {
+        Self { kind, grant, serial, expires_at: UnixTime::MAX, scope: u64::MAX }
+    }
+
+    fn to_bytes(self, key: u8) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(BODY_BYTES + 32);
+        bytes.extend([self.kind.number(), key]);
+        bytes.extend(self.grant.as_bytes());
+        bytes.extend(self.serial.to_be_bytes());
+        bytes.extend(self.expires_at.as_secs().to_be_bytes());
+        bytes.extend(self.scope.to_be_bytes());
+        bytes
+    }
+
+    fn from_bytes(kind: Kind, bytes: &[u8; BODY_BYTES]) -> Option<Self> {
+        let (&number, rest) = bytes.split_first()?;
+        let (_key, rest) = rest.split_first()?;
+        let (grant, rest) = rest.split_first_chunk()?;
+        let (serial, rest) = rest.split_first_chunk()?;
+        let (expires_at, rest) = rest.split_first_chunk()?;
+        let (scope, _) = rest.split_first_chunk()?;
+        (number == kind.number()).then(|| Self {
+            kind,
+            grant: GrantId::from_bytes(*grant),
+            serial: u32::from_be_bytes(*serial),
+            expires_at: UnixTime::from_secs(u64::from_be_bytes(*expires_at)),
+            scope: u64::from_be_bytes(*scope),
+        })
+    }
+}
+
+const BODY_BYTES: usize = 1 + 1 + 16 + 4 + 8 + 8;
+const HALF_BYTES: usize = 16;
+
+/// A secret of the server that makes handles and seals interactions.
+#[derive(Clone, Debug)]
+pub struct HandleKey {
+    id: u8,
+    secret: SecretBytes,
+}
+
+impl HandleKey {
+    /// The shortest secret accepted, in bytes.
+    pub const MIN_BYTES: usize = 32;
+
+    /// Makes a key from a secret of at least [`HandleKey::MIN_BYTES`] random bytes. The id tells
+    /// keys apart while they are rotated; handles carry it.
+    ///
+    /// # Errors
+    ///
+    /// [`HandleKeyError`] when the secret is shorter.
+    pub fn new(id: u8, secret: SecretBytes) -> Result<Self, HandleKeyError> {
+        if secret.expose().len() < Self::MIN_BYTES {
+            return Err(HandleKeyError);
+        }
+        Ok(Self { id, secret })
+    }
+
+    /// Returns the id of the key.
+    #[must_use]
+    pub const fn id(&self) -> u8 {
+        self.id
+    }
+}
+
+/// The secret is too short for a handle key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a handle key needs a secret of 32 bytes or more")]
+#[non_exhaustive]
+pub struct HandleKeyError;
+
+/// The keys of one issuer: the first mints, all open.
+pub(crate) struct HandleRing(Vec<RingKey>);
+
+struct RingKey {
+    id: u8,
+    handles: hmac::Key,
+    seals: hmac::Key,
+}
+
+impl HandleRing {
+    /// Derives the issuer's keys, so that a handle of one issuer opens at no other.
+    pub(crate) fn new(issuer: &Issuer, keys: &[HandleKey]) -> Self {
+        let derive = |key: &HandleKey, purpose: &str| {
+            let root = hmac::Key::new(hmac::HMAC_SHA256, key.secret.expose());
+            let label = format!("grantry {purpose} v1\0{issuer}");
+            hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, label.as_bytes()).as_ref())
+        };
+        let ring_key = |key: &HandleKey| RingKey {
+            id: key.id,
+            handles: derive(key, "handle"),
+            seals: derive(key, "seal"),
+        };
+        Self(keys.iter().map(ring_key).collect())
+    }
+
+    /// Writes a handle of a grant with the newest key.
+    pub(crate) fn mint(&self, body: Body, grant: &Grant) -> SecretString {
+        let Some(key) = self.0.first() else {
+            return SecretString::from(String::new());
+        };
+        let mut bytes = body.to_bytes(key.id);
+        let first = half(&key.handles, &bytes, None);
+        let second = half(&key.handles, &bytes, Some(&grant.salt));
+        bytes.extend(first);
+        bytes.extend(second);
+        SecretString::from(format!("{}{}", body.kind.prefix(), base64url::encode(bytes)))
+    }
+
+    /// Reads a handle of one kind and checks the first half of its tag.
+    pub(crate) fn open(&self, kind: Kind, text: &str) -> Result<Opened, HandleFault> {
+        let encoded = text.strip_prefix(kind.prefix()).ok_or(HandleFault::Malformed)?;
+        let bytes = base64url::decode(encoded).map_err(|_| HandleFault::Malformed)?;
+        let Some((body_bytes, tag)) = bytes.split_first_chunk::<BODY_BYTES>() else {
+            return Err(HandleFault::Malformed);
+        };
+        let Some((first, second)) = tag.split_first_chunk::<HALF_BYTES>() else {
+            return Err(HandleFault::Malformed);
+        };
+        let second = second.try_into().map_err(|_| HandleFault::Malformed)?;
+        let body = Body::from_bytes(kind, body_bytes).ok_or(HandleFault::Forged)?;
+        let key = body_bytes.get(1).and_then(|id| self.0.iter().find(|key| key.id == *id));
+        let key = key.ok_or(HandleFault::Forged)?;
+        if !bool::from(half(&key.handles, body_bytes, None).ct_eq(first)) {
+            return Err(HandleFault::Forged);
+        }
+        Ok(Opened { body, bytes: *body_bytes, key: key.handles.clone(), second })
+    }
+
+    /// Reads a handle that a request presents: `None` for what has not the shape of one.
+    pub(crate) fn present(&self, kind: Kind, text: &str) -> Result<Option<Opened>, Reason> {
+        match self.open(kind, text) {
+            Ok(opened) => Ok(Some(opened)),
+            Err(HandleFault::Malformed) => Ok(None),
+            Err(HandleFault::Forged) => Err(Reason::Forged),
+        }
+    }
+
+    /// Signs text that leaves the server and comes back, under the newest key.
+    pub(crate) fn seal(&self, text: &[u8]) -> Option<(u8, hmac::Tag)> {
+        self.0.first().map(|key| (key.id, hmac::sign(&key.seals, text)))
+    }
+
+    /// Tells whether the text was signed by [`HandleRing::seal`].
+    pub(crate) fn is_sealed(&self, key: u8, text: &[u8], tag: &[u8]) -> bool {
+        let key = self.0.iter().find(|candidate| candidate.id == key);
+        key.is_some_and(|key| hmac::verify(&key.seals, text, tag).is_ok())
+    }
+}
+
+fn half(key: &hmac::Key, body: &[u8], salt: Option<&[u8; 16]>) -> [u8; HALF_BYTES] {
+    let mut context = hmac::Context::with_key(key);
+    context.update(if salt.is_some() { b"salted" } else { b"unsalted" });
+    context.update(body);
+    context.update(salt.map_or(&[], |salt| salt.as_slice()));
+    let mut half = [0; HALF_BYTES];
+    for (byte, mac) in half.iter_mut().zip(context.sign().as_ref()) {
+        *byte = *mac;
+    }
+    half
+}
+
+/// A handle whose first half is right: the server's key made it.
+pub(crate) struct Opened {
+    pub(crate) body: Body,
+    bytes: [u8; BODY_BYTES],
+    key: hmac::Key,
+    second: [u8; HALF_BYTES],
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opened")
+    }
+}
+
+impl Opened {
+    /// Checks the second half against the record: this very record made the handle.
+    pub(crate) fn belongs_to(&self, grant: &Grant) -> bool {
+        let second = half(&self.key, &self.bytes, Some(&grant.salt));
+        self.body.grant == grant.id && bool::from(second.ct_eq(&self.second))
+    }
+}
+
+/// Why a text opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandleFault {
+    /// It does not have the shape of a handle of this kind.
+    Malformed,
+    /// It has the shape, and no key of this server made it.
+    Forged,
+}

@@ -1,0 +1,235 @@
+//! A checked authorization request that waits for a person.
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime, base64url};
+use serde::{Deserialize, Serialize};
+
+use crate::grant::{GrantId, Subject};
+use crate::server::Server;
+
+/// An authorization request that passed every check and needs a person.
+///
+/// Only [`Server::authorize`] and [`Server::unseal`] make one. Nothing is stored for it: between the
+/// pages of a host it travels as sealed text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Interaction {
+    pub(crate) id: GrantId,
+    pub(crate) client_id: ClientId,
+    pub(crate) client_name: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) redirect_uri_named: bool,
+    pub(crate) scope: Scope,
+    pub(crate) state: Option<String>,
+    pub(crate) nonce: Option<String>,
+    pub(crate) code_challenge: CodeChallenge,
+    pub(crate) prompts: Vec<Prompt>,
+    pub(crate) max_age: Option<u64>,
+    pub(crate) login_hint: Option<String>,
+    pub(crate) expires_at: UnixTime,
+}
+
+impl Interaction {
+    /// Returns the client that asks.
+    #[must_use]
+    pub const fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// Returns the client's name for people. Escape it where it is shown.
+    #[must_use]
+    pub fn client_name(&self) -> &str {
+        &self.client_name
+    }
+
+    /// Returns where the browser goes afterwards; show its host on the consent page.
+    #[must_use]
+    pub fn redirect_uri(&self) -> &str {
+        &self.redirect_uri
+    }
+
+    /// Returns the scope that the client asks for.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Tells whether the client asked for this prompt
+    /// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+    /// With [`Prompt::None`] no page may be shown: approve at once, or refuse with
+    /// [`Refusal::LoginRequired`](crate::Refusal::LoginRequired) or
+    /// [`Refusal::ConsentRequired`](crate::Refusal::ConsentRequired).
+    #[must_use]
+    pub fn has_prompt(&self, prompt: Prompt) -> bool {
+        self.prompts.contains(&prompt)
+    }
+
+    /// Returns how many seconds old the login may be, if the client says.
+    #[must_use]
+    pub const fn max_age(&self) -> Option<u64> {
+        self.max_age
+    }
+
+    /// Returns the name that the client expects the person to log in with. Escape it where it is
+    /// shown.
+    #[must_use]
+    pub fn login_hint(&self) -> Option<&str> {
+        self.login_hint.as_deref()
+    }
+
+    /// Returns until when the person may answer.
+    #[must_use]
+    pub const fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+}
+
+impl fmt::Debug for Interaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interaction")
+            .field("id", &self.id)
+            .field("client_id", &self.client_id)
+            .field("scope", &self.scope)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a client asks the server to show
+/// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Prompt {
+    /// No page at all.
+    None,
+    /// The login page, also for somebody who is signed in.
+    Login,
+    /// The consent page, also for somebody who consented before.
+    Consent,
+    /// A choice between accounts.
+    SelectAccount,
+}
+
+impl Prompt {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "none" => Some(Self::None),
+            "login" => Some(Self::Login),
+            "consent" => Some(Self::Consent),
+            "select_account" => Some(Self::SelectAccount),
+            _ => None,
+        }
+    }
+}
+
+/// Who said yes, and when they last proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    pub(crate) subject: Subject,
+    pub(crate) authenticated_at: UnixTime,
+    pub(crate) narrowed: Option<Scope>,
+}
+
+impl Approval {
+    /// Makes an approval of everything that was asked for, by a person who logged in at
+    /// `authenticated_at`.
+    #[must_use]
+    pub const fn new(subject: Subject, authenticated_at: UnixTime) -> Self {
+        Self { subject, authenticated_at, narrowed: None }
+    }
+
+    /// Approves only what is also in `scope`.
+    #[must_use]
+    pub fn narrowed_to(mut self, scope: Scope) -> Self {
+        self.narrowed = Some(scope);
+        self
+    }
+
+    pub(crate) fn granted(&self, asked: &Scope) -> Scope {
+        self.narrowed
+            .as_ref()
+            .map_or_else(|| asked.clone(), |scope| asked.filter(|token| scope.contains(token)))
+    }
+}
+
+impl Server {
+    /// Writes an interaction as text for a hidden field or a cookie, bound to the browser's session.
+    ///
+    /// The text is authentic and not encrypted: it says what the browser's own request said.
+    /// `session` is the host's identifier of the session, not empty; the text opens in no other.
+    #[must_use]
+    pub fn seal(&self, interaction: &Interaction, session: &str) -> String {
+        let mut text = Vec::new();
+        // Strings and numbers always serialise; a text cut short would open nowhere.
+        let _ = Sealed::serialize(interaction, &mut serde_json::Serializer::new(&mut text));
+        let Some((key, tag)) = self.handles.seal(&bound(session, &text)) else {
+            return String::new();
+        };
+        base64url::encode([[key].as_slice(), tag.as_ref(), &text].concat())
+    }
+
+    /// Reads what [`Server::seal`] wrote for the same session.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsealError::Foreign`] when the text was changed, made by another server or for another
+    /// session; [`UnsealError::Expired`] when the person took too long.
+    pub fn unseal(&self, text: &str, session: &str, now: UnixTime) -> Result<Interaction, UnsealError> {
+        if session.is_empty() || text.len() > MAX_SEALED_BYTES {
+            return Err(UnsealError::Foreign);
+        }
+        let bytes = base64url::decode(text).map_err(|_| UnsealError::Foreign)?;
+        let (&key, rest) = bytes.split_first().ok_or(UnsealError::Foreign)?;
+        let (tag, text) = rest.split_at_checked(32).ok_or(UnsealError::Foreign)?;
+        if !self.handles.is_sealed(key, &bound(session, text), tag) {
+            return Err(UnsealError::Foreign);
+        }
+        let interaction = Sealed::deserialize(&mut serde_json::Deserializer::from_slice(text))
+            .map_err(|_| UnsealError::Foreign)?;
+        if now >= interaction.expires_at {
+            return Err(UnsealError::Expired);
+        }
+        Ok(interaction)
+    }
+}
+
+/// More than any sealed interaction: the longest query, escaped.
+const MAX_SEALED_BYTES: usize = 256 * 1024;
+
+fn bound(session: &str, text: &[u8]) -> Vec<u8> {
+    let length = u64::try_from(session.len()).unwrap_or(u64::MAX);
+    [length.to_be_bytes().as_slice(), session.as_bytes(), text].concat()
+}
+
+/// The form of the sealed text.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Interaction", deny_unknown_fields)]
+struct Sealed {
+    id: GrantId,
+    client_id: ClientId,
+    client_name: String,
+    redirect_uri: String,
+    redirect_uri_named: bool,
+    scope: Scope,
+    state: Option<String>,
+    nonce: Option<String>,
+    code_challenge: CodeChallenge,
+    prompts: Vec<Prompt>,
+    max_age: Option<u64>,
+    login_hint: Option<String>,
+    expires_at: UnixTime,
+}
+
+/// Why a sealed text does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnsealError {
+    /// It was changed, or made by another server or for another session.
+    #[error("the sealed request is not of this server and session (RFC 9700 section 4.7)")]
+    Foreign,
+    /// The person took too long.
+    #[error("the sealed request has expired")]
+    Expired,
+}

@@ -1,0 +1,137 @@
+//! What a server says of itself: its metadata and its public keys.
+
+use alloc::{string::String, vec, vec::Vec};
+
+use grantry_core::{CodeChallenge, HttpResponse, Issuer};
+use serde::Serialize;
+
+use crate::client::GrantType;
+use crate::server::Server;
+
+/// The metadata document, derived from what the server has enabled
+/// ([RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// The issuer.
+    pub issuer: Issuer,
+    /// Where people are sent.
+    pub authorization_endpoint: String,
+    /// Where clients get tokens.
+    pub token_endpoint: String,
+    /// Where the public keys are.
+    pub jwks_uri: String,
+    /// Where tokens are revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation_endpoint: Option<String>,
+    /// Where tokens are looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection_endpoint: Option<String>,
+    /// The scopes of the server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes_supported: Vec<String>,
+    /// `code`.
+    pub response_types_supported: Vec<&'static str>,
+    /// `query`.
+    pub response_modes_supported: Vec<&'static str>,
+    /// The grants of the token endpoint.
+    pub grant_types_supported: Vec<&'static str>,
+    /// How clients authenticate at the token endpoint.
+    pub token_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// How clients authenticate at the revocation endpoint.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// How clients authenticate at the introspection endpoint.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// `S256`.
+    pub code_challenge_methods_supported: Vec<&'static str>,
+    /// Always: every authorization response names the issuer
+    /// ([RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3)).
+    pub authorization_response_iss_parameter_supported: bool,
+    /// Members of OpenID Connect, if `openid` is a scope of the server.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub openid: Option<OpenIdMetadata>,
+}
+
+/// The members that OpenID Connect adds
+/// ([OpenID Connect Discovery section 3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OpenIdMetadata {
+    /// `public`: every client sees the same subject.
+    pub subject_types_supported: Vec<&'static str>,
+    /// `RS256`.
+    pub id_token_signing_alg_values_supported: Vec<&'static str>,
+    /// `false`: request objects by value are not read.
+    pub request_parameter_supported: bool,
+    /// `false`: the member's default would be `true`.
+    pub request_uri_parameter_supported: bool,
+}
+
+const SECRETS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
+impl Server {
+    /// Returns the metadata.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata {
+        let any_method = || vec!["none", "client_secret_basic", "client_secret_post"];
+        let endpoints = self.endpoints.clone();
+        let scopes = &self.policy.scopes;
+        let openid = || OpenIdMetadata {
+            subject_types_supported: vec!["public"],
+            id_token_signing_alg_values_supported: vec![self.signing_key.algorithm().as_str()],
+            request_parameter_supported: false,
+            request_uri_parameter_supported: false,
+        };
+        Metadata {
+            issuer: self.issuer.clone(),
+            authorization_endpoint: endpoints.authorization,
+            token_endpoint: endpoints.token,
+            jwks_uri: endpoints.jwks,
+            scopes_supported: scopes.iter().map(String::from).collect(),
+            response_types_supported: vec!["code"],
+            response_modes_supported: vec!["query"],
+            grant_types_supported: vec![
+                GrantType::AuthorizationCode.as_str(),
+                GrantType::RefreshToken.as_str(),
+            ],
+            token_endpoint_auth_methods_supported: any_method(),
+            revocation_endpoint_auth_methods_supported: match endpoints.revocation {
+                Some(_) => any_method(),
+                None => vec![],
+            },
+            introspection_endpoint_auth_methods_supported: match endpoints.introspection {
+                Some(_) => SECRETS.to_vec(),
+                None => vec![],
+            },
+            revocation_endpoint: endpoints.revocation,
+            introspection_endpoint: endpoints.introspection,
+            code_challenge_methods_supported: vec![CodeChallenge::METHOD],
+            authorization_response_iss_parameter_supported: true,
+            openid: scopes.contains("openid").then(openid),
+        }
+    }
+
+    /// Makes the answer of the metadata endpoint, which caches may keep for five minutes.
+    #[must_use]
+    pub fn metadata_response(&self) -> HttpResponse {
+        public_json(&self.metadata())
+    }
+
+    /// Makes the answer of the JWK set endpoint
+    /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)), which caches may
+    /// keep for five minutes.
+    #[must_use]
+    pub fn jwk_set_response(&self) -> HttpResponse {
+        public_json(&self.jwk_set)
+    }
+}
+
+fn public_json(document: &impl Serialize) -> HttpResponse {
+    let Ok(body) = serde_json::to_vec(document) else { return HttpResponse::new(500) };
+    HttpResponse::new(200)
+        .with_header("Content-Type", "application/json")
+        .with_header("Cache-Control", "public, max-age=300")
+        .with_body(body)
+}

@@ -1,0 +1,102 @@
+//! The refresh token grant: the next access token and the next refresh token
+//! ([RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6),
+//! [RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
+
+use grantry_core::form::Form;
+use grantry_core::{Scope, UnixTime};
+
+use crate::authentication::Authenticated;
+use crate::client::GrantType;
+use crate::denial::Reason;
+use crate::event::{Effect, Event, EventKind, Reply};
+use crate::grant::{Grant, GrantId, State};
+use crate::handle::{Kind, Opened};
+use crate::issue::{Issue, TokenAnswer};
+use crate::operation::{Commit, Decision, Records};
+use crate::server::Server;
+use crate::token::alarm;
+use crate::transition::{Facts, Presented, Then, step};
+
+/// The parameters of a refresh.
+#[derive(Debug)]
+pub(crate) struct RefreshRequest {
+    /// `None` for what has not even the shape of a refresh token.
+    refresh_token: Option<Opened>,
+    scope: Option<Scope>,
+}
+
+impl RefreshRequest {
+    pub(crate) fn parse(server: &Server, form: &Form) -> Result<Self, Reason> {
+        let token = form.get("refresh_token").ok_or(Reason::Missing("refresh_token"))?;
+        let refresh_token = server.handles.present(Kind::RefreshToken, token)?;
+        let scope = form.get("scope").map(Scope::parse).transpose().map_err(Reason::Scope)?;
+        Ok(Self { refresh_token, scope })
+    }
+
+    pub(crate) const fn grant_id(&self) -> Option<GrantId> {
+        match &self.refresh_token {
+            Some(token) => Some(token.body.grant),
+            None => None,
+        }
+    }
+
+    pub(crate) fn decide(
+        &self,
+        server: &Server,
+        client: Authenticated<'_>,
+        records: &Records,
+        now: UnixTime,
+    ) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
+        let client = client.allowed(GrantType::RefreshToken)?.client();
+        let token = self.refresh_token.as_ref().ok_or(Reason::RefreshTokenUnknown)?;
+        let record = records.grant(token.body.grant).ok_or(Reason::RefreshTokenUnknown)?;
+        let grant = &record.grant;
+        if !token.belongs_to(grant) {
+            return Err(Reason::Forged);
+        }
+        if grant.client_id != *client.id() {
+            return Err(Reason::OtherClient);
+        }
+
+        let issue = |grant: &Grant, effect| {
+            let scope = self.narrowed(grant)?;
+            let tokens = Issue { server, client, grant, scope, nonce: None, now }.tokens()?;
+            let event = Event::new(EventKind::TokenRefreshed, effect).of_grant(grant);
+            Ok(Reply::new(TokenAnswer::Issued(tokens), event))
+        };
+        let presented = token.body.serial;
+        match step(Some(grant.state), Presented::RefreshToken, facts(server, grant, presented, now)) {
+            Then::Move(_) => {
+                let serial = presented.checked_add(1).ok_or(Reason::RefreshTokenExpired)?;
+                let rotated = Grant { state: State::Active { serial, since: now }, ..grant.clone() };
+                let reply = issue(&rotated, Effect::Written)?;
+                Ok(Decision::Commit(Commit::put(Some(record.version), rotated, reply)))
+            }
+            Then::Repeat => Ok(Decision::Reply(issue(grant, Effect::Repeated)?)),
+            Then::Refuse(reason) => Err(reason),
+            Then::Alarm(reason) => Ok(alarm(grant, record.version, now, reason)),
+        }
+    }
+
+    // RFC 6749 section 6: within the grant, and as wide as it when omitted.
+    fn narrowed(&self, grant: &Grant) -> Result<Scope, Reason> {
+        match &self.scope {
+            None => Ok(grant.scope.clone()),
+            Some(scope) if scope.is_within(&grant.scope) => Ok(scope.clone()),
+            Some(_) => Err(Reason::ScopeWidened),
+        }
+    }
+}
+
+fn facts(server: &Server, grant: &Grant, presented: u32, now: UnixTime) -> Facts {
+    let State::Active { serial, since } = grant.state else {
+        return Facts::default();
+    };
+    let in_window = now < since.saturating_add(server.policy.refresh_retry);
+    Facts {
+        expired: now >= grant.expires_at,
+        current: presented == serial,
+        repeated: in_window && presented.checked_add(1) == Some(serial),
+        ahead: presented > serial,
+    }
+}

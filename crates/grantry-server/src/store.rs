@@ -1,0 +1,68 @@
+//! What a host's storage has to do: read by key, and compare-and-swap.
+
+use crate::operation::{ChangeSet, Lookup, Outcome, Records};
+
+/// A blocking store.
+///
+/// It keeps for each grant `(id, version, bytes, purge_after)`, the bytes from
+/// [`Grant::to_bytes`](crate::Grant::to_bytes), and may keep `client_id`, `subject` and `expires_at`
+/// as columns. After [`Grant::purge_after`](crate::Grant::purge_after) a record may be deleted. A
+/// record that cannot be read is an error, never an absent record.
+pub trait Store {
+    /// How reading or writing fails. A failure becomes status 503, never a protocol error.
+    type Error;
+
+    /// Reads what the lookup names, in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// The store's own failures, and records that it cannot decode.
+    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, Self::Error>;
+
+    /// Applies all changes or none. When it returns [`Outcome::Applied`] the changes are durable.
+    ///
+    /// # Errors
+    ///
+    /// The store's own failures. The host cannot know then whether the changes were applied; the
+    /// protocol stays safe in both cases.
+    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, Self::Error>;
+}
+
+/// An asynchronous store whose futures need not be `Send`, for single-threaded executors.
+///
+/// A store for executors that move tasks between threads implements [`SendStore`] and gets this
+/// trait with it.
+pub trait AsyncStore {
+    /// How reading or writing fails.
+    type Error;
+
+    /// Reads what the lookup names; see [`Store::read`].
+    fn read(&self, lookup: &Lookup<'_>) -> impl Future<Output = Result<Records, Self::Error>>;
+
+    /// Applies all changes or none; see [`Store::commit`].
+    fn commit(&self, changes: &ChangeSet) -> impl Future<Output = Result<Outcome, Self::Error>>;
+}
+
+/// An asynchronous store whose futures are `Send`, so that code generic over it is `Send` too.
+pub trait SendStore: Sync {
+    /// How reading or writing fails.
+    type Error: Send;
+
+    /// Reads what the lookup names; see [`Store::read`].
+    fn read(&self, lookup: &Lookup<'_>) -> impl Future<Output = Result<Records, Self::Error>> + Send;
+
+    /// Applies all changes or none; see [`Store::commit`].
+    fn commit(&self, changes: &ChangeSet) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
+}
+
+impl<S: SendStore> AsyncStore for S {
+    type Error = S::Error;
+
+    fn read(&self, lookup: &Lookup<'_>) -> impl Future<Output = Result<Records, Self::Error>> {
+        SendStore::read(self, lookup)
+    }
+
+    fn commit(&self, changes: &ChangeSet) -> impl Future<Output = Result<Outcome, Self::Error>> {
+        SendStore::commit(self, changes)
+    }
+}

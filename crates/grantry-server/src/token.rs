@@ -1,0 +1,163 @@
+//! The token endpoint ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)):
+//! what is common to its grants.
+
+use grantry_core::form::{Form, Known};
+use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment};
+use serde::Serialize;
+
+use crate::authentication::Credentials;
+use crate::code_grant::CodeRequest;
+use crate::denial::{Denial, Reason};
+use crate::event::{Effect, Event, EventKind, Reply};
+use crate::grant::{Grant, GrantId};
+use crate::issue::TokenAnswer;
+use crate::operation::{Commit, Decision, Lookup, Operation, Records, Version};
+use crate::refresh_grant::RefreshRequest;
+use crate::server::Server;
+
+const KNOWN: Known = Known {
+    once: &[
+        "grant_type",
+        "client_id",
+        "client_secret",
+        "client_assertion",
+        "client_assertion_type",
+        "code",
+        "redirect_uri",
+        "code_verifier",
+        "refresh_token",
+        "scope",
+    ],
+    many: &["resource", "audience"],
+};
+
+impl Server {
+    /// Reads a token request.
+    pub fn token(&self, request: &HttpRequest) -> Token<'_> {
+        Token { server: self, request: TokenRequest::parse(self, request) }
+    }
+}
+
+/// A token request that waits for the records of its client and grant.
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is run"]
+pub struct Token<'a> {
+    server: &'a Server,
+    request: Result<TokenRequest, Reason>,
+}
+
+#[derive(Debug)]
+struct TokenRequest {
+    credentials: Credentials,
+    /// A faulty request is refused only after its client is authenticated.
+    grant: Result<GrantRequest, Reason>,
+}
+
+#[derive(Debug)]
+enum GrantRequest {
+    Code(CodeRequest),
+    Refresh(RefreshRequest),
+}
+
+impl TokenRequest {
+    fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
+        let form = posted_form(request, &KNOWN)?;
+        let credentials = Credentials::from_request(request, &form)?;
+        let grant = match form.get("grant_type") {
+            None => Err(Reason::Missing("grant_type")),
+            Some("authorization_code") => CodeRequest::parse(server, &form).map(GrantRequest::Code),
+            Some("refresh_token") => RefreshRequest::parse(server, &form).map(GrantRequest::Refresh),
+            Some(_) => Err(Reason::GrantTypeUnknown),
+        };
+        match grant {
+            // A forged handle never reaches the store.
+            Err(Reason::Forged) => Err(Reason::Forged),
+            grant => Ok(Self { credentials, grant }),
+        }
+    }
+}
+
+impl GrantRequest {
+    const fn grant_id(&self) -> Option<GrantId> {
+        match self {
+            Self::Code(request) => request.grant_id(),
+            Self::Refresh(request) => request.grant_id(),
+        }
+    }
+}
+
+impl Operation for Token<'_> {
+    type Reply = Reply<TokenAnswer>;
+
+    fn lookup(&self) -> Lookup<'_> {
+        let Ok(request) = &self.request else { return Lookup::default() };
+        let grant = request.grant.as_ref().ok().and_then(GrantRequest::grant_id);
+        Lookup { client: Some(request.credentials.client_id()), grant, ..Lookup::default() }
+    }
+
+    fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
+        let decided = self.request.as_ref().map_err(|reason| *reason).and_then(|request| {
+            let client = request.credentials.authenticate(records)?;
+            match request.grant.as_ref().map_err(|reason| *reason)? {
+                GrantRequest::Code(request) => request.decide(self.server, client, records, moment.time()),
+                GrantRequest::Refresh(request) => request.decide(self.server, client, records, moment.time()),
+            }
+        });
+        decided.unwrap_or_else(|reason| {
+            let client_id = self.request.as_ref().ok().map(|request| request.credentials.client_id());
+            Decision::Reply(refusal(client_id, reason))
+        })
+    }
+}
+
+fn refusal(client_id: Option<&ClientId>, reason: Reason) -> Reply<TokenAnswer> {
+    let event = Event::new(EventKind::RequestRefused, Effect::Nothing).of_client(client_id).denied(reason);
+    Reply::new(TokenAnswer::Denied(reason.into()), event)
+}
+
+/// Revokes the grant and refuses: somebody else holds a copy of what was presented.
+pub(crate) fn alarm(
+    grant: &Grant,
+    version: Version,
+    now: grantry_core::UnixTime,
+    reason: Reason,
+) -> Decision<Reply<TokenAnswer>> {
+    let event = Event::new(EventKind::ReuseDetected, Effect::Written).of_grant(grant).denied(reason);
+    let reply = Reply::new(TokenAnswer::Denied(reason.into()), event);
+    Decision::Commit(Commit::put(Some(version), grant.revoked(now), reply))
+}
+
+/// Reads the form of an endpoint that clients call.
+pub(crate) fn posted_form(request: &HttpRequest, known: &Known) -> Result<Form, Reason> {
+    // RFC 6749 section 3.2: the client uses POST, and nothing in the URL counts.
+    if request.method != "POST" {
+        return Err(Reason::NotPost);
+    }
+    let (query, repeated) =
+        Form::parse_reporting_repeats(request.query().as_bytes(), known).map_err(Reason::Form)?;
+    if let Some(name) = query.names().next().or(repeated) {
+        return Err(Reason::ParameterInUrl(name));
+    }
+    Form::from_request(request, known).map_err(Reason::Form)
+}
+
+impl Denial {
+    /// Makes the JSON error response of an endpoint that clients call
+    /// ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
+    #[must_use]
+    pub fn to_response(&self) -> HttpResponse {
+        #[derive(Serialize)]
+        struct Wire {
+            error: grantry_core::ErrorCode,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            error_description: Option<alloc::string::String>,
+        }
+        let error_description = self.is_described().then(|| alloc::format!("{}", self.reason));
+        let response = HttpResponse::json(self.status(), &Wire { error: self.code, error_description });
+        match self.status() {
+            401 => response.with_header("WWW-Authenticate", "Basic realm=\"oauth\""),
+            405 => response.with_header("Allow", "POST"),
+            _ => response,
+        }
+    }
+}
