@@ -32,7 +32,7 @@ pub enum KeyError {
     /// An HMAC secret shorter than the digest: 32 bytes for HS256.
     #[error("the secret is shorter than the digest (RFC 7518 section 3.2)")]
     SecretTooShort,
-    /// An RSA modulus outside 2048 to 8192 bits (private keys: to 4096 bits), or even.
+    /// An RSA modulus outside 2048 to 8192 bits, or even.
     #[error("the RSA modulus is even or outside its bounds (RFC 7518 section 3.3)")]
     Modulus,
     /// An RSA public exponent that is even, below 3 or above 2^33 - 1.
@@ -41,7 +41,8 @@ pub enum KeyError {
     /// The text is not one strict PEM block of a private RSA key.
     #[error("not one PEM block of a private RSA key (RFC 7468 section 3)")]
     Pem,
-    /// The parts of a private key do not belong together or the encoding is broken.
+    /// The parts of a private key do not belong together, its encoding is broken, or it is one that
+    /// the backend does not sign with: beyond 4096 bits or with an exponent below 65537.
     #[error("the private key is broken or inconsistent (RFC 8017 section 3.2)")]
     Inconsistent,
 }

@@ -52,13 +52,13 @@ impl<'k> Jws<'k> {
         &self.header
     }
 
-    /// Returns the signed bytes.
+    /// Returns the signed bytes, exactly as they were signed.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload
     }
 
-    /// Returns the signed bytes.
+    /// Returns the signed bytes alone.
     #[must_use]
     pub fn into_payload(self) -> Vec<u8> {
         self.payload
