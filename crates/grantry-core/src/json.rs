@@ -32,6 +32,18 @@ pub fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Re
     serde_json::from_slice(text).map_err(|_| JsonError::Shape)
 }
 
+/// Reads one JSON object of at most `limit` bytes into `T`.
+///
+/// serde also reads a structure from an array of its members' values; here only an object will do.
+///
+/// # Errors
+///
+/// As [`from_slice`]; [`JsonError::Shape`] for any value but an object.
+pub fn object_from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Result<T, JsonError> {
+    let value = from_slice(text, limit)?;
+    if text.trim_ascii_start().first() == Some(&b'{') { Ok(value) } else { Err(JsonError::Shape) }
+}
+
 /// Why a JSON text was refused. No variant holds a piece of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -111,6 +123,7 @@ impl<'de> Visitor<'de> for Unique {
 
 /// A member name, borrowed unless it holds an escape.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(transparent)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
@@ -147,6 +160,13 @@ mod tests {
         assert_eq!(read("[]"), Err(JsonError::Shape));
         assert_eq!(read(r#"{"a":"1"}"#), Err(JsonError::Shape));
         assert_eq!(from_slice::<A>(br#"{"a":1}"#, 6), Err(JsonError::TooLong));
+    }
+
+    #[test]
+    fn an_array_is_not_read_as_a_structure() {
+        assert_eq!(object_from_slice(b" {\"a\":1}", 99), Ok(A { a: 1 }));
+        assert_eq!(object_from_slice::<A>(b" [1]", 99), Err(JsonError::Shape));
+        assert_eq!(object_from_slice::<A>(b"[1", 99), Err(JsonError::Syntax));
     }
 
     #[test]
