@@ -161,6 +161,12 @@ pub fn decode_component(text: &str) -> Result<SecretString, FormError> {
     decode(text.as_bytes())
 }
 
+/// Form-encodes a text by itself, the inverse of [`decode_component`].
+#[must_use]
+pub fn encode_component(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 /// Writes a form or a query from names and values.
 #[must_use]
 pub fn encode<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {

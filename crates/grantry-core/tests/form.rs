@@ -153,6 +153,11 @@ proptest! {
     }
 
     #[test]
+    fn a_component_is_read_back(text in any::<String>()) {
+        prop_assert!(form::decode_component(&form::encode_component(&text)).unwrap().matches(&text));
+    }
+
+    #[test]
     fn what_encode_writes_is_read_back(values in prop::collection::vec("\\PC{1,20}", 0..13)) {
         let values: Vec<_> = values.into_iter().filter(|v| !v.chars().any(char::is_control)).collect();
         let expected: Vec<_> = KNOWN.once.iter().copied().zip(values.iter().map(String::as_str)).collect();
