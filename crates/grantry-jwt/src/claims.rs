@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::VerifyError;
 use crate::jws::MAX_TOKEN_BYTES;
-use crate::member::Object;
 
 /// The registered claims of a verified JWT
 /// ([RFC 7519 section 4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1)), each of the right type.
@@ -72,7 +71,7 @@ impl RegisteredClaims {
     }
 
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, VerifyError> {
-        let Object(members) = json::from_slice::<Object<Members>>(payload, MAX_TOKEN_BYTES)
+        let members = json::object_from_slice::<Members>(payload, MAX_TOKEN_BYTES)
             .map_err(|_| VerifyError::ClaimsJson)?;
         Ok(Self {
             issuer: text(members.iss, Claim::Issuer)?,

@@ -6,7 +6,7 @@ use grantry_core::{base64url, json};
 use serde::Deserialize;
 
 use crate::jws::{MAX_TOKEN_BYTES, Segments};
-use crate::member::{Member, NotText, Object};
+use crate::member::{Member, NotText};
 use crate::{Algorithm, VerifyError};
 
 /// Reads the header of a token whose signature nobody has checked.
@@ -63,7 +63,7 @@ impl Header {
     }
 
     pub(crate) fn from_json(text: &[u8]) -> Result<Self, VerifyError> {
-        let Object(members) = json::from_slice::<Object<Members<'_>>>(text, MAX_TOKEN_BYTES)
+        let members = json::object_from_slice::<Members<'_>>(text, MAX_TOKEN_BYTES)
             .map_err(|_| VerifyError::HeaderJson)?;
         if members.crit.is_present() {
             return Err(VerifyError::Critical);

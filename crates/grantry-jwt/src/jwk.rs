@@ -6,7 +6,7 @@ use grantry_core::{SecretBytes, base64url, json};
 use serde::Deserialize;
 
 use crate::algorithm::KeyType;
-use crate::member::{Member, NotText, Object};
+use crate::member::{Member, NotText};
 use crate::{Algorithm, KeyError};
 
 /// The longest JWK read alone, in bytes: a private RSA key of 8192 bits has about 7 KiB.
@@ -50,9 +50,7 @@ pub(crate) struct Jwk<'a> {
 
 impl<'a> Jwk<'a> {
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, KeyError> {
-        let Object(jwk) =
-            json::from_slice::<Object<Self>>(text, MAX_JWK_BYTES).map_err(|_| KeyError::Json)?;
-        Ok(jwk)
+        json::object_from_slice(text, MAX_JWK_BYTES).map_err(|_| KeyError::Json)
     }
 
     pub(crate) fn key_type(&self) -> Result<KeyType, KeyError> {

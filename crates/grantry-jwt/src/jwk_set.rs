@@ -9,7 +9,7 @@ use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::jwk::Jwk;
-use crate::member::{MaybeObject, Object};
+use crate::member::MaybeObject;
 use crate::{JwkSetError, KeyError, VerifyingKey};
 
 /// A set of keys that check signatures
@@ -38,7 +38,7 @@ impl JwkSet {
     ///
     /// [`JwkSetError`] when the document as a whole is not a JWK set or passes a limit.
     pub fn parse(document: &[u8]) -> Result<Self, JwkSetError> {
-        let Object(document) = json::from_slice::<Object<Document<'_>>>(document, Self::MAX_BYTES)?;
+        let document = json::object_from_slice::<Document<'_>>(document, Self::MAX_BYTES)?;
         let elements = match document.keys {
             Elements::Read(elements) => elements,
             Elements::TooMany => return Err(JwkSetError::TooManyKeys),

@@ -7,21 +7,9 @@ use alloc::{borrow::Cow, borrow::ToOwned, vec::Vec};
 use core::{fmt, marker::PhantomData};
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A struct read from a JSON object and from nothing else; serde alone takes an array as well.
-pub(crate) struct Object<T>(pub(crate) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        match MaybeObject::deserialize(reader)? {
-            MaybeObject::Object(value) => Ok(Self(value)),
-            MaybeObject::Other => Err(D::Error::custom("not an object")),
-        }
-    }
-}
-
-/// An element that should be an object.
+/// An element that should be an object; serde alone reads a struct from an array as well.
 pub(crate) enum MaybeObject<T> {
     Object(T),
     Other,

@@ -31,7 +31,8 @@ fn verifier(config: &Value) -> Verifier {
     if !texts(config, "required").contains(&"exp") {
         verifier = verifier.danger_optional_expiration();
     }
-    for claim in texts(config, "required") {
+    // `exp` is required without being named.
+    for claim in texts(config, "required").into_iter().filter(|claim| *claim != "exp") {
         verifier = verifier.require(claim);
     }
     if text(config, "profile") == "jwt" {
