@@ -1,2 +1,112 @@
-//! Placeholder.
+//! The client of OAuth 2 and OpenID Connect: a person is sent to a provider and comes back with tokens.
+//!
+//! * [`Client::authorize`] makes the URL and a [`Pending`], which the host keeps on its side.
+//! * [`Client::callback`] checks what came back and makes a [`CodeExchange`].
+//! * [`CodeExchange`], [`Refresh`] and [`Revocation`] each make an HTTP request as a plain value and
+//!   read the answer to it.
+//! * [`Tokens`] hold what the provider granted, with the ID token verified.
+//!
+//! Every check is on: PKCE with S256, `state`, `iss`, `nonce`, repeated parameters, the type of every
+//! member, the ID token. What weakens one starts with `danger_`.
+//!
+//! It is not an HTTP client, not a session store and no web framework; it sends nothing and keeps
+//! nothing. A request that gets no answer is an error of the host's HTTP client. An answer is an
+//! error of one of three kinds: the provider refused ([`Refusal`]), the answer is none of the
+//! protocol ([`ResponseError`]), or the ID token fails a check ([`IdTokenError`]).
+//!
+//! A whole login, with the provider's side written by hand:
+//!
+//! ```
+//! use grantry_client::{AuthorizationRequest, Client, ClientAuthentication, Pending, Provider};
+//! use grantry_core::{ClientId, HttpResponse, Issuer, Moment, Scope, SecretString, UnixTime};
+//! use grantry_jwt::JwkSet;
+//!
+//! // Once: the provider's metadata and this client's registration.
+//! let issuer = Issuer::parse("https://accounts.example")?;
+//! let provider =
+//!     Provider::new(issuer, "https://accounts.example/authorize", "https://accounts.example/token")?
+//!         .with_jwks_uri("https://accounts.example/jwks.json")?
+//!         .with_authorization_response_iss_parameter_supported();
+//! let secret = ClientAuthentication::Basic(SecretString::from("gX1fBat3bV"));
+//! let client =
+//!     Client::new(provider, ClientId::parse("photoprint")?, secret, "https://photoprint.example/callback")?;
+//!
+//! // GET /login: send the browser away, and keep the flow in its session, on the server.
+//! let moment = Moment::new(UnixTime::from_secs(1_800_000_000), [7; 32]); // Moment::now()? in a host
+//! let request = AuthorizationRequest::new(Scope::parse("openid photos.read")?);
+//! let (url, pending) = client.authorize(request, &moment)?;
+//! assert!(url.as_str().starts_with("https://accounts.example/authorize?response_type=code&"));
+//! let mut session = Some(pending.to_json());
+//!
+//! // GET /callback: take the flow out of the session, check the answer.
+//! # let parameter = |name: &str| {
+//! #     url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap()
+//! # };
+//! # let query = format!("code=SplxlOBe&state={}&iss=https%3A%2F%2Faccounts.example", parameter("state"));
+//! let pending = Pending::from_json(session.take().ok_or("no flow")?.expose())?;
+//! let exchange = client.callback(pending, &query)?;
+//!
+//! // Send the request with any HTTP client, and hand in its answer with the provider's keys.
+//! let request = exchange.request();
+//! assert_eq!(request.target, "https://accounts.example/token");
+//! # let file = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/jws-sign.json"));
+//! # let file: serde_json::Value = serde_json::from_str(file)?;
+//! # let jwk = &file["vectors"].as_array().unwrap().iter().find(|v| v["id"] == "JK-107.9").unwrap()["jwk"];
+//! # let key = grantry_jwt::SigningKey::from_jwk(jwk.to_string().as_bytes())?;
+//! # let id_token = key.sign_claims(None, &serde_json::json!({
+//! #     "iss": "https://accounts.example", "sub": "248289761001", "aud": "photoprint",
+//! #     "iat": 1_800_000_004, "exp": 1_800_000_604, "nonce": parameter("nonce"),
+//! # }))?;
+//! # let fetched = JwkSet::from_keys([key.verifying_key()]).to_json();
+//! let keys = JwkSet::parse(fetched.as_bytes())?;
+//! let answer = HttpResponse::new(200).with_header("Content-Type", "application/json").with_body(format!(
+//!     r#"{{"access_token":"SlAV32hk","token_type":"Bearer","expires_in":3600,
+//!         "refresh_token":"8xLOxBtZ","id_token":"{id_token}"}}"#
+//! ));
+//! let tokens = exchange.response(&answer, &keys, UnixTime::from_secs(1_800_000_005))?;
+//! assert_eq!(tokens.id_token().map(|id_token| id_token.subject()), Some("248289761001"));
+//! assert_eq!(tokens.expires_at(), Some(UnixTime::from_secs(1_800_003_605)));
+//!
+//! // An hour later.
+//! let refresh = client.refresh(&tokens).ok_or("no refresh token")?;
+//! let answer = HttpResponse::new(200)
+//!     .with_header("Content-Type", "application/json")
+//!     .with_body(r#"{"access_token":"TlBN45jURg","token_type":"Bearer","refresh_token":"9yNOxJtZ"}"#);
+//! let tokens = refresh.response(&answer, &keys, UnixTime::from_secs(1_800_003_600))?;
+//! assert_eq!(tokens.refresh_token().map(SecretString::expose), Some("9yNOxJtZ"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod authorization;
+mod callback;
+mod client;
+mod code_exchange;
+mod id_token;
+mod member;
+mod pending;
+mod provider;
+mod refresh;
+mod refusal;
+mod response;
+mod revocation;
+mod token_answer;
+mod tokens;
+
+pub use authorization::{AuthorizationError, AuthorizationRequest};
+pub use callback::CallbackError;
+pub use client::{Client, ClientAuthentication, RedirectUriError};
+pub use code_exchange::CodeExchange;
+pub use id_token::{IdToken, IdTokenError};
+pub use pending::{Pending, PendingError};
+pub use provider::{Provider, ProviderError};
+pub use refresh::Refresh;
+pub use refusal::Refusal;
+pub use response::{BodyExcerpt, MAX_RESPONSE_BYTES, ResponseError};
+pub use revocation::{Revocation, RevocationError};
+pub use token_answer::TokenError;
+pub use tokens::Tokens;

@@ -1,0 +1,120 @@
+//! The authorization response: the way back from the provider
+//! ([RFC 6749 section 4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2)).
+
+use grantry_core::SecretString;
+use grantry_core::form::{self, Form, FormError, Known};
+
+use crate::{Client, CodeExchange, Pending, Refusal};
+
+/// `error_description` is not here: it is read apart, for the line breaks that some providers put
+/// into it must not hide the error.
+const KNOWN: Known =
+    Known { once: &["code", "state", "iss", "error", "access_token", "id_token", "token_type"], many: &[] };
+
+/// What another response type would bring: tokens never travel through the browser
+/// ([RFC 9700 section 2.1.2](https://www.rfc-editor.org/rfc/rfc9700#section-2.1.2)).
+const TOKENS: &[&str] = &["access_token", "id_token", "token_type"];
+
+impl Client {
+    /// Checks the answer that the browser brought and makes the exchange of its code.
+    ///
+    /// `query` is the raw query of the redirect URI, or the raw body of a POST when
+    /// `response_mode=form_post` was asked, without decoding. Unknown parameters are ignored. Show
+    /// no part of the query before this returns: until then a stranger may have written it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallbackError`], in the order of its variants; only [`CallbackError::Refused`] is the
+    /// provider's own answer.
+    pub fn callback(&self, pending: Pending, query: &str) -> Result<CodeExchange<'_>, CallbackError> {
+        if pending.issuer != *self.provider().issuer() {
+            return Err(CallbackError::AnotherProvider);
+        }
+        let response = Form::parse(query.as_bytes(), &KNOWN)?;
+        check_state(&pending, response.get("state"))?;
+        self.check_issuer(&pending, response.get("iss"))?;
+        if let Some(error) = response.get("error") {
+            let description = error_description(query)?;
+            let description = description.as_ref().map(SecretString::expose);
+            return Err(CallbackError::Refused(Refusal::new(error, description)));
+        }
+        if response.names().any(|name| TOKENS.contains(&name)) {
+            return Err(CallbackError::UnexpectedToken);
+        }
+        let code = response.get("code").ok_or(CallbackError::CodeMissing)?;
+        Ok(CodeExchange { client: self, pending, code: SecretString::from(code) })
+    }
+
+    // RFC 9207 section 2.4: compared character by character, whether announced or not.
+    fn check_issuer(&self, pending: &Pending, received: Option<&str>) -> Result<(), CallbackError> {
+        match received {
+            Some(issuer) if issuer == pending.issuer.as_str() => Ok(()),
+            Some(_) => Err(CallbackError::IssuerDiffers),
+            None if self.provider().announces_iss() => Err(CallbackError::IssuerMissing),
+            None => Ok(()),
+        }
+    }
+}
+
+// RFC 6749 section 10.12 and RFC 9700 section 4.7.
+fn check_state(pending: &Pending, received: Option<&str>) -> Result<(), CallbackError> {
+    match (&pending.state, received) {
+        (Some(sent), Some(state)) if sent.matches(state) => Ok(()),
+        (Some(_), Some(_)) => Err(CallbackError::StateDiffers),
+        (Some(_), None) => Err(CallbackError::StateMissing),
+        (None, Some(_)) => Err(CallbackError::StateUnexpected),
+        (None, None) => Ok(()),
+    }
+}
+
+fn error_description(query: &str) -> Result<Option<SecretString>, FormError> {
+    const NAME: &str = "error_description";
+    let decode = |half: Option<&str>| form::decode_component(half.unwrap_or_default());
+    let mut found = None;
+    for pair in query.split('&') {
+        let mut halves = pair.splitn(2, '=');
+        if decode(halves.next())?.expose() != NAME {
+            continue;
+        }
+        if found.replace(decode(halves.next())?).is_some() {
+            return Err(FormError::Repeated(NAME));
+        }
+    }
+    Ok(found)
+}
+
+/// Why an authorization response gives no code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallbackError {
+    /// The flow was started at another provider than this client's: the host took the wrong client.
+    #[error("the flow was started at another provider")]
+    AnotherProvider,
+    /// The query is malformed, too long or has a parameter twice.
+    #[error("the authorization response is malformed: {0}")]
+    Malformed(#[from] FormError),
+    /// No `state` came back.
+    #[error("the authorization response has no state (RFC 6749 section 10.12)")]
+    StateMissing,
+    /// Another `state` came back: the answer belongs to another flow, or is forged.
+    #[error("the authorization response has another state (RFC 6749 section 10.12)")]
+    StateDiffers,
+    /// A `state` came back although none was sent.
+    #[error("the authorization response has a state and none was sent (RFC 6749 section 4.1.2)")]
+    StateUnexpected,
+    /// No `iss` came although the provider announces it.
+    #[error("the authorization response has no iss (RFC 9207 section 2.4)")]
+    IssuerMissing,
+    /// The answer comes from another provider.
+    #[error("the authorization response has another iss (RFC 9207 section 2.4)")]
+    IssuerDiffers,
+    /// The provider answered with an error.
+    #[error("the provider refused: {0}")]
+    Refused(Refusal),
+    /// A token stands in the query, which no request of this client asks for.
+    #[error("the authorization response has a token (RFC 9700 section 2.1.2)")]
+    UnexpectedToken,
+    /// Neither a code nor an error.
+    #[error("the authorization response has no code (RFC 6749 section 4.1.2)")]
+    CodeMissing,
+}

@@ -1,0 +1,77 @@
+//! A code on its way to become tokens
+//! ([RFC 6749 section 4.1.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3)).
+
+use core::fmt;
+
+use grantry_core::{HttpRequest, HttpResponse, SecretString, UnixTime};
+use grantry_jwt::JwkSet;
+
+use crate::id_token::{Expected, Origin};
+use crate::token_answer::TokenAnswer;
+use crate::{Client, IdTokenError, Pending, TokenError, Tokens};
+
+/// A code that passed every check of the callback. Nothing but
+/// [`Client::callback`](crate::Client::callback) makes one.
+#[must_use = "a code is worth nothing until it is exchanged"]
+pub struct CodeExchange<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) pending: Pending,
+    pub(crate) code: SecretString,
+}
+
+impl CodeExchange<'_> {
+    /// Makes the request to send. When its answer is lost it can be sent again: a provider that took
+    /// the first one answers the second with `invalid_grant`.
+    pub fn request(&self) -> HttpRequest {
+        let parameters = [
+            ("grant_type", "authorization_code"),
+            ("code", self.code.expose()),
+            ("redirect_uri", &self.pending.redirect_uri),
+            ("code_verifier", self.pending.code_verifier.expose()),
+        ];
+        self.client.post(self.client.provider().token_url(), &parameters)
+    }
+
+    /// Reads the answer. With the scope `openid` its ID token is verified by `keys`, the provider's
+    /// key set, at the time `now`; without it `keys` may be empty, and an ID token that nobody asked
+    /// for is dropped.
+    ///
+    /// It can be called again with the same answer, after
+    /// [`IdTokenError::Token`](crate::IdTokenError::Token) said that the key is unknown and the host
+    /// fetched the key set anew.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Refused`] for the provider's own error, [`TokenError::Response`] for an answer
+    /// that is none, [`TokenError::IdToken`] for an ID token that is missing or fails a check.
+    pub fn response(
+        &self,
+        response: &HttpResponse,
+        keys: &JwkSet,
+        now: UnixTime,
+    ) -> Result<Tokens, TokenError> {
+        let answer = TokenAnswer::read(response)?;
+        let id_token = if self.pending.scope.contains("openid") {
+            // OpenID Connect Core section 3.1.3.3: a login without an ID token is none.
+            let raw = answer.id_token.ok_or(IdTokenError::Missing)?;
+            let origin = Origin::Login { nonce: self.pending.nonce.as_ref(), max_age: self.pending.max_age };
+            let expected = Expected { client: self.client, access_token: &answer.access_token, origin };
+            Some(expected.verify(raw, keys, now)?)
+        } else {
+            None
+        };
+        Ok(Tokens {
+            access_token: answer.access_token,
+            expires_at: answer.lifetime.map(|lifetime| now.saturating_add(lifetime)),
+            refresh_token: answer.refresh_token,
+            id_token,
+            scope: answer.scope.unwrap_or_else(|| self.pending.scope.clone()),
+        })
+    }
+}
+
+impl fmt::Debug for CodeExchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodeExchange").field("pending", &self.pending).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,285 @@
+//! The ID token ([OpenID Connect Core section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken))
+//! and its checks ([section 3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
+
+use alloc::{collections::BTreeSet, string::String};
+use core::fmt;
+use core::time::Duration;
+
+use grantry_core::json::{self, JsonError};
+use grantry_core::{SecretString, UnixTime, base64url};
+use grantry_jwt::{Algorithm, JwkSet, Verifier, VerifyError, peek_unverified};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use sha2::{Digest, Sha256};
+
+use crate::{Client, member};
+
+/// Who signed in, said by the provider and verified. Nothing else makes one than an exchange or a
+/// refresh.
+#[derive(Clone)]
+pub struct IdToken {
+    raw: SecretString,
+    issuer: String,
+    subject: String,
+    audiences: BTreeSet<String>,
+    expires_at: UnixTime,
+    issued_at: UnixTime,
+    extra: Extra,
+}
+
+impl IdToken {
+    /// The longest `sub` accepted, in bytes
+    /// ([OpenID Connect Core section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
+    pub const MAX_SUBJECT_BYTES: usize = 255;
+
+    /// Returns the person's identifier, unique and stable at this issuer: issuer and subject
+    /// together are the key of an account, never an email address.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Returns the issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Returns when the token expires. It says nothing about the host's own session.
+    #[must_use]
+    pub const fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+
+    /// Returns when the token was issued.
+    #[must_use]
+    pub const fn issued_at(&self) -> UnixTime {
+        self.issued_at
+    }
+
+    /// Returns when the person signed in, if the provider says so.
+    #[must_use]
+    pub const fn auth_time(&self) -> Option<UnixTime> {
+        self.extra.auth_time
+    }
+
+    /// Reads further claims, as `email`, from the verified token.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError::Shape`] when the claims are not a `T`.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
+        let payload = self.raw.expose().split('.').nth(1).unwrap_or_default();
+        let claims = base64url::decode(payload).map_err(|_| JsonError::Syntax)?;
+        json::object_from_slice(&claims, grantry_jwt::MAX_TOKEN_BYTES)
+    }
+
+    /// Returns the token as it was received, for `id_token_hint`.
+    #[must_use]
+    pub const fn raw(&self) -> &SecretString {
+        &self.raw
+    }
+}
+
+impl fmt::Debug for IdToken {
+    /// Shows no claim about the person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdToken")
+            .field("issuer", &self.issuer)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The claims that OpenID Connect adds to the registered ones.
+#[derive(Clone, Deserialize)]
+struct Extra {
+    #[serde(default, deserialize_with = "member::present")]
+    nonce: Option<String>,
+    #[serde(default, deserialize_with = "member::present")]
+    azp: Option<String>,
+    #[serde(default, deserialize_with = "numeric_date")]
+    auth_time: Option<UnixTime>,
+    #[serde(default, deserialize_with = "member::present")]
+    at_hash: Option<String>,
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates at both ends"
+)]
+fn numeric_date<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<UnixTime>, D::Error> {
+    let number = serde_json::Number::deserialize(reader)?;
+    let seconds = number.as_u64().or_else(|| number.as_f64().map(|seconds| seconds as u64));
+    Ok(seconds.map(UnixTime::from_secs))
+}
+
+/// What an ID token has to agree with.
+pub(crate) struct Expected<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) access_token: &'a SecretString,
+    pub(crate) origin: Origin<'a>,
+}
+
+/// Which answer the ID token came with.
+pub(crate) enum Origin<'a> {
+    Login { nonce: Option<&'a SecretString>, max_age: Option<Duration> },
+    Refresh { previous: &'a IdToken },
+}
+
+impl Expected<'_> {
+    pub(crate) fn verify(
+        &self,
+        raw: SecretString,
+        keys: &JwkSet,
+        now: UnixTime,
+    ) -> Result<IdToken, IdTokenError> {
+        // OpenID Connect Core section 3.1.3.7, steps 2, 3 and 6 to 10.
+        let verified =
+            Verifier::new(self.client.provider().issuer().as_str(), self.client.client_id().as_str())
+                .algorithms(&[Algorithm::Rs256])
+                .leeway(self.client.leeway())
+                .require("sub")
+                .require("iat")
+                .verify::<Extra>(raw.expose(), keys, now)?;
+        check_typ(&raw)?;
+        let registered = verified.registered();
+        let token = IdToken {
+            issuer: registered.issuer().unwrap_or_default().into(),
+            subject: registered.subject().unwrap_or_default().into(),
+            audiences: registered.audiences().iter().cloned().collect(),
+            expires_at: registered.expiration().unwrap_or(now),
+            issued_at: registered.issued_at().unwrap_or(now),
+            extra: verified.into_claims(),
+            raw,
+        };
+        self.check_parties(&token)?;
+        self.check_access_token_hash(&token)?;
+        match &self.origin {
+            Origin::Login { nonce, max_age } => {
+                check_nonce(*nonce, &token)?;
+                max_age.map_or(Ok(()), |max_age| self.check_auth_time(&token, max_age, now))?;
+            }
+            Origin::Refresh { previous } => check_refreshed(previous, &token)?,
+        }
+        Ok(token)
+    }
+
+    fn check_parties(&self, token: &IdToken) -> Result<(), IdTokenError> {
+        if token.subject.is_empty() || token.subject.len() > IdToken::MAX_SUBJECT_BYTES {
+            return Err(IdTokenError::Subject);
+        }
+        // OpenID Connect Core section 3.1.3.7, step 3: no further audience that is not trusted.
+        if !token.audiences.iter().all(|audience| self.client.trusts_audience(audience)) {
+            return Err(IdTokenError::UntrustedAudience);
+        }
+        // Step 5.
+        match &token.extra.azp {
+            Some(azp) if azp != self.client.client_id().as_str() => Err(IdTokenError::AuthorizedParty),
+            _ => Ok(()),
+        }
+    }
+
+    // OpenID Connect Core section 3.1.3.8: the left half of the digest, SHA-256 for RS256.
+    fn check_access_token_hash(&self, token: &IdToken) -> Result<(), IdTokenError> {
+        let digest = Sha256::digest(self.access_token.expose());
+        let left = digest.get(..16).map(base64url::encode);
+        match &token.extra.at_hash {
+            Some(at_hash) if left.as_ref() != Some(at_hash) => Err(IdTokenError::AccessTokenHash),
+            _ => Ok(()),
+        }
+    }
+
+    // OpenID Connect Core section 3.1.3.7, step 13.
+    fn check_auth_time(&self, token: &IdToken, max_age: Duration, now: UnixTime) -> Result<(), IdTokenError> {
+        let auth_time = token.extra.auth_time.ok_or(IdTokenError::AuthTimeMissing)?;
+        let latest = auth_time.saturating_add(max_age).saturating_add(self.client.leeway());
+        if now > latest { Err(IdTokenError::AuthTimeTooOld) } else { Ok(()) }
+    }
+}
+
+// RFC 8725 sections 2.8 and 3.11: an access token of the same issuer and key is no ID token. An ID
+// token has no typ of its own, so every other one than the general one is refused.
+fn check_typ(raw: &SecretString) -> Result<(), IdTokenError> {
+    match peek_unverified(raw.expose())?.typ() {
+        Some(typ) if !typ.eq_ignore_ascii_case("JWT") && !typ.eq_ignore_ascii_case("application/JWT") => {
+            Err(IdTokenError::Typ)
+        }
+        _ => Ok(()),
+    }
+}
+
+// OpenID Connect Core section 3.1.3.7, step 11. A nonce that was never sent is another flow's.
+fn check_nonce(sent: Option<&SecretString>, token: &IdToken) -> Result<(), IdTokenError> {
+    match (sent, &token.extra.nonce) {
+        (Some(sent), Some(nonce)) if sent.matches(nonce) => Ok(()),
+        (Some(_), Some(_)) => Err(IdTokenError::NonceDiffers),
+        (Some(_), None) => Err(IdTokenError::NonceMissing),
+        (None, Some(_)) => Err(IdTokenError::NonceUnexpected),
+        (None, None) => Ok(()),
+    }
+}
+
+// OpenID Connect Core section 12.2: the person and the login stay the same.
+fn check_refreshed(previous: &IdToken, token: &IdToken) -> Result<(), IdTokenError> {
+    let (old, new) = (&previous.extra, &token.extra);
+    let rules = [
+        ("iss", token.issuer == previous.issuer),
+        ("sub", token.subject == previous.subject),
+        ("aud", token.audiences == previous.audiences),
+        ("azp", new.azp == old.azp),
+        ("nonce", new.nonce.is_none() || new.nonce == old.nonce),
+        ("auth_time", new.auth_time.is_none() || old.auth_time.is_none() || new.auth_time == old.auth_time),
+    ];
+    match rules.iter().find(|(_, holds)| !holds) {
+        Some((claim, _)) => Err(IdTokenError::ChangedByRefresh(claim)),
+        None => Ok(()),
+    }
+}
+
+/// Why an ID token was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdTokenError {
+    /// The scope `openid` was asked and no ID token came.
+    #[error("the answer has no ID token (OpenID Connect Core section 3.1.3.3)")]
+    Missing,
+    /// The token, its signature, issuer, audience or time is wrong; with
+    /// [`VerifyError::UnknownKey`] a newer key set may help.
+    #[error("the ID token is refused: {0}")]
+    Token(#[from] VerifyError),
+    /// The `typ` says that it is another kind of token.
+    #[error("the typ is not that of an ID token (RFC 8725 section 3.11)")]
+    Typ,
+    /// The `sub` is empty or longer than [`IdToken::MAX_SUBJECT_BYTES`].
+    #[error("the sub is empty or longer than 255 bytes (OpenID Connect Core section 2)")]
+    Subject,
+    /// The `aud` names an audience that this client does not trust.
+    #[error("the aud has an untrusted audience (OpenID Connect Core section 3.1.3.7)")]
+    UntrustedAudience,
+    /// The `azp` names another client.
+    #[error("the azp is another client (OpenID Connect Core section 3.1.3.7)")]
+    AuthorizedParty,
+    /// The `at_hash` is that of another access token.
+    #[error("the at_hash is of another access token (OpenID Connect Core section 3.1.3.8)")]
+    AccessTokenHash,
+    /// A nonce was sent and none came back.
+    #[error("the ID token has no nonce (OpenID Connect Core section 3.1.3.7)")]
+    NonceMissing,
+    /// Another nonce came back: the token belongs to another flow.
+    #[error("the ID token has another nonce (OpenID Connect Core section 3.1.3.7)")]
+    NonceDiffers,
+    /// A nonce came back although none was sent.
+    #[error("the ID token has a nonce and none was sent (OpenID Connect Core section 3.1.3.7)")]
+    NonceUnexpected,
+    /// `max_age` was asked and the token does not say when the person signed in.
+    #[error("the ID token has no auth_time (OpenID Connect Core section 3.1.2.1)")]
+    AuthTimeMissing,
+    /// The person signed in longer ago than `max_age`.
+    #[error("the person signed in too long ago (OpenID Connect Core section 3.1.3.7)")]
+    AuthTimeTooOld,
+    /// The named claim is not what it was before the refresh.
+    #[error("the refresh changed {0} (OpenID Connect Core section 12.2)")]
+    ChangedByRefresh(&'static str),
+}

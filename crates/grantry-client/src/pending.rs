@@ -1,0 +1,170 @@
+//! A flow that waits for the browser to come back.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use grantry_core::json::{self, JsonError};
+use grantry_core::{CodeVerifier, Issuer, Scope, SecretString, UnixTime};
+use serde::{Deserialize, Serialize};
+
+/// What the host keeps between sending the browser away and its return.
+///
+/// It is a secret of one browser: keep it on the server, under that browser's session, and **take it
+/// out** of the session for [`Client::callback`](crate::Client::callback), so that a callback URL
+/// works once. It can't be cloned, and the callback consumes it:
+///
+/// ```compile_fail,E0382
+/// # fn twice(client: &grantry_client::Client, pending: grantry_client::Pending) {
+/// let first = client.callback(pending, "code=a&state=b");
+/// let second = client.callback(pending, "code=a&state=b");
+/// # }
+/// ```
+///
+/// Anyone can start flows and abandon them, so the host bounds what it keeps: a few for each
+/// session, the oldest dropped first, and none much older than an hour ([`Pending::created`]).
+#[derive(Debug)]
+pub struct Pending {
+    pub(crate) issuer: Issuer,
+    pub(crate) redirect_uri: String,
+    pub(crate) state: Option<SecretString>,
+    pub(crate) nonce: Option<SecretString>,
+    pub(crate) code_verifier: CodeVerifier,
+    pub(crate) scope: Scope,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) created: UnixTime,
+}
+
+impl Pending {
+    /// The longest stored form accepted, in bytes: every part is bounded below it.
+    pub const MAX_BYTES: usize = 16 * 1024;
+
+    const VERSION: u32 = 1;
+
+    /// Returns the provider that the browser was sent to. A host with several providers picks the
+    /// client by it, never by the answer.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// Returns the `state` that was sent, for a host that keeps several flows of one session apart.
+    #[must_use]
+    pub const fn state(&self) -> Option<&SecretString> {
+        self.state.as_ref()
+    }
+
+    /// Returns when the flow was started.
+    #[must_use]
+    pub const fn created(&self) -> UnixTime {
+        self.created
+    }
+
+    /// Writes the stored form. It holds the code verifier: keep it on the server.
+    #[must_use]
+    pub fn to_json(&self) -> SecretString {
+        let stored = Stored {
+            version: Self::VERSION,
+            issuer: self.issuer.as_str().into(),
+            redirect_uri: self.redirect_uri.clone(),
+            state: self.state.as_ref().map(|state| state.expose().into()),
+            nonce: self.nonce.as_ref().map(|nonce| nonce.expose().into()),
+            code_verifier: self.code_verifier.expose().into(),
+            scope: self.scope.clone(),
+            max_age: self.max_age.map(|age| age.as_secs()),
+            created: self.created,
+        };
+        // Plain strings and numbers always serialize; the empty text would be refused on reading.
+        SecretString::from(serde_json::to_string(&stored).unwrap_or_default())
+    }
+
+    /// Reads the stored form. What was stored is trusted: read only what this host wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`PendingError::Version`] for a form of another version, [`PendingError::Malformed`] for any
+    /// other text.
+    pub fn from_json(text: &str) -> Result<Self, PendingError> {
+        let read: Version = json::object_from_slice(text.as_bytes(), Self::MAX_BYTES)?;
+        if read.version != Self::VERSION {
+            return Err(PendingError::Version);
+        }
+        let stored: Stored = json::object_from_slice(text.as_bytes(), Self::MAX_BYTES)?;
+        Ok(Self {
+            issuer: Issuer::danger_loopback_http(stored.issuer).map_err(|_| PendingError::Malformed)?,
+            redirect_uri: stored.redirect_uri,
+            state: stored.state.map(SecretString::from),
+            nonce: stored.nonce.map(SecretString::from),
+            code_verifier: CodeVerifier::parse(&stored.code_verifier).map_err(|_| PendingError::Malformed)?,
+            scope: stored.scope,
+            max_age: stored.max_age.map(Duration::from_secs),
+            created: stored.created,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    version: u32,
+    issuer: String,
+    redirect_uri: String,
+    state: Option<String>,
+    nonce: Option<String>,
+    code_verifier: String,
+    scope: Scope,
+    max_age: Option<u64>,
+    created: UnixTime,
+}
+
+/// Why a stored flow can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PendingError {
+    /// It was written by another version of this crate.
+    #[error("the pending flow has an unknown version")]
+    Version,
+    /// It is not what [`Pending::to_json`] writes.
+    #[error("not a pending flow")]
+    Malformed,
+}
+
+impl From<JsonError> for PendingError {
+    fn from(_: JsonError) -> Self {
+        Self::Malformed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOLDEN: &str = concat!(
+        r#"{"version":1,"issuer":"https://as.example","redirect_uri":"https://app.example/cb","state":"st","#,
+        r#""nonce":null,"code_verifier":"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk","scope":"openid photos","#,
+        r#""max_age":300,"created":1800000000}"#
+    );
+
+    #[test]
+    fn the_stored_form_is_fixed_bytes() {
+        assert_eq!(Pending::from_json(GOLDEN).map(|p| p.to_json().expose() == GOLDEN), Ok(true));
+    }
+
+    #[test]
+    fn an_old_reader_refuses_what_it_does_not_know() {
+        let read = |text: &str| Pending::from_json(text).map(drop);
+        assert_eq!(read(&GOLDEN.replace(":1,", ":2,")), Err(PendingError::Version));
+        assert_eq!(read(&GOLDEN.replace("max_age", "min_age")), Err(PendingError::Malformed));
+        assert_eq!(read(&GOLDEN.replace("dBjft", "")), Err(PendingError::Malformed));
+        assert_eq!(read(&GOLDEN.replace("https://as", "http://as")), Err(PendingError::Malformed));
+        assert_eq!(read(""), Err(PendingError::Malformed));
+        assert_eq!(
+            read(&(String::from(GOLDEN) + &" ".repeat(Pending::MAX_BYTES))),
+            Err(PendingError::Malformed)
+        );
+    }
+}
