@@ -1,0 +1,86 @@
+//! One provider, one client and one key for the tests of this crate.
+#![allow(dead_code, reason = "every test file uses some of it")]
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::sync::LazyLock;
+
+use grantry_client::{
+    AuthorizationRequest, Client, ClientAuthentication, CodeExchange, Pending, Provider, Tokens,
+};
+use grantry_core::{ClientId, HttpResponse, Issuer, Moment, Scope, UnixTime};
+use grantry_jwt::{JwkSet, SigningKey};
+use serde_json::{Value, json};
+
+pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+pub(crate) static KEY: LazyLock<SigningKey> = LazyLock::new(|| {
+    let file = vectors(include_str!("../../../../tests/vectors/jws-sign.json"));
+    let jwk = &file.iter().find(|vector| vector["id"] == "JK-107.9").unwrap()["jwk"];
+    SigningKey::from_jwk(&serde_json::to_vec(jwk).unwrap()).unwrap()
+});
+
+pub(crate) fn vectors(text: &str) -> Vec<Value> {
+    serde_json::from_str::<Value>(text).unwrap()["vectors"].as_array().unwrap().clone()
+}
+
+pub(crate) fn keys() -> JwkSet {
+    JwkSet::from_keys([KEY.verifying_key()])
+}
+
+pub(crate) fn moment() -> Moment {
+    Moment::new(NOW, [7; 32])
+}
+
+pub(crate) fn provider(issuer: &str) -> Provider {
+    Provider::new(Issuer::parse(issuer).unwrap(), "https://as.example/authorize", "https://as.example/token")
+        .unwrap()
+}
+
+pub(crate) fn client_of(provider: Provider) -> Client {
+    let id = ClientId::parse("app-1").unwrap();
+    Client::new(provider, id, ClientAuthentication::None, "https://app.example/cb").unwrap()
+}
+
+pub(crate) fn client() -> Client {
+    client_of(provider("https://as.example"))
+}
+
+pub(crate) fn request(scope: &str) -> AuthorizationRequest {
+    AuthorizationRequest::new(Scope::parse(scope).unwrap())
+}
+
+/// Starts a flow and puts the values of a vector into what the host stored.
+pub(crate) fn pending(client: &Client, request: AuthorizationRequest, edits: &Value) -> Pending {
+    let (_, pending) = client.authorize(request, &moment()).unwrap();
+    let mut stored: Value = serde_json::from_str(pending.to_json().expose()).unwrap();
+    for (name, value) in edits.as_object().unwrap() {
+        stored[name] = value.clone();
+    }
+    Pending::from_json(&stored.to_string()).unwrap()
+}
+
+/// A flow whose callback went well.
+pub(crate) fn exchange<'a>(client: &'a Client, scope: &str) -> CodeExchange<'a> {
+    let pending = pending(client, request(scope), &json!({ "state": "st-1", "nonce": "n-1" }));
+    client.callback(pending, "code=abc&state=st-1&iss=https%3A%2F%2Fas.example").unwrap()
+}
+
+pub(crate) fn id_claims() -> Value {
+    json!({ "iss": "https://as.example", "sub": "user-1", "aud": "app-1", "iat": 1_799_999_995,
+            "exp": 1_800_000_600, "nonce": "n-1" })
+}
+
+pub(crate) fn token_answer(edits: &Value) -> HttpResponse {
+    let mut body = json!({ "access_token": "at-1", "token_type": "Bearer", "expires_in": 3600 });
+    for (name, value) in edits.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    HttpResponse::json(200, &body)
+}
+
+/// The tokens of a login with the given ID token claims.
+pub(crate) fn login(client: &Client, claims: &Value) -> Tokens {
+    let id_token = KEY.sign_claims(None, claims).unwrap();
+    let answer = token_answer(&json!({ "id_token": id_token, "refresh_token": "rt-1" }));
+    exchange(client, "openid photos").response(&answer, &keys(), NOW).unwrap()
+}

@@ -1,0 +1,240 @@
+//! The vectors of `id-token.json`, signed with a real key, and the rules of the area IT.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use core::time::Duration;
+
+use common::{KEY, NOW, client, exchange, id_claims, keys, login, pending, request, token_answer, vectors};
+use grantry_client::{Client, IdTokenError, TokenError, Tokens};
+use grantry_core::{HttpResponse, SecretBytes, UnixTime, base64url};
+use grantry_jwt::{Claim, JwkSet, SigningKey, VerifyError};
+use serde_json::{Value, json};
+
+/// ES384 and EdDSA are not built.
+const SKIPPED: [&str; 2] = ["IT-27", "IT-27.2"];
+
+/// Both keys are in the set: HS256 has to fail by the registered algorithm, not for want of a key.
+fn hmac_key() -> SigningKey {
+    SigningKey::hs256(&SecretBytes::from(vec![7; 32])).unwrap()
+}
+
+fn sign(header: &str, claims: &str) -> Option<String> {
+    let header_members: Value = serde_json::from_str(header).unwrap();
+    match header_members.get("alg").and_then(Value::as_str).unwrap() {
+        "RS256" => Some(KEY.sign_with_header(header, claims.as_bytes()).unwrap()),
+        "HS256" => Some(hmac_key().sign_with_header(header, claims.as_bytes()).unwrap()),
+        "none" => Some(format!("{}.{}.", base64url::encode(header), base64url::encode(claims))),
+        _ => None,
+    }
+}
+
+fn client_for(config: &Value) -> Client {
+    let leeway = Duration::from_secs(config["leeway"].as_u64().unwrap());
+    let audiences = config["trusted_audiences"].as_array().unwrap();
+    let client = common::client_of(common::provider(config["issuer"].as_str().unwrap())).with_leeway(leeway);
+    audiences.iter().fold(client, |client, audience| client.with_trusted_audience(audience.as_str().unwrap()))
+}
+
+fn run(vector: &Value, id_token: &str) -> Result<Tokens, TokenError> {
+    let config = &vector["config"];
+    assert_eq!((&config["client_id"], &config["alg"]), (&json!("app-1"), &json!("RS256")));
+    assert_eq!(config["code"], Value::Null);
+    let client = client_for(config);
+    let keys = JwkSet::from_keys([KEY.verifying_key(), hmac_key().verifying_key()]);
+    let now = UnixTime::from_secs(vector["now"].as_u64().unwrap());
+    let access_token = config["access_token"].as_str().unwrap_or("at-1");
+    let answer = token_answer(&json!({ "id_token": id_token, "access_token": access_token }));
+    if let Some(previous) = config["previous"].as_object() {
+        let mut claims = id_claims();
+        claims.as_object_mut().unwrap().extend(previous.clone());
+        let tokens = login(&client, &claims);
+        return client.refresh(&tokens).unwrap().response(&answer, &keys, now);
+    }
+    let asked = match config["max_age"].as_u64() {
+        Some(max_age) => request("openid").with_max_age(Duration::from_secs(max_age)),
+        None => request("openid"),
+    };
+    let flow = pending(&client, asked, &json!({ "state": "st-1", "nonce": config["nonce"] }));
+    client.callback(flow, "code=abc&state=st-1").unwrap().response(&answer, &keys, now)
+}
+
+fn has_reason(error: IdTokenError, reason: &str) -> bool {
+    use IdTokenError::*;
+    match reason {
+        "iss" => error == Token(VerifyError::Issuer),
+        "aud" => matches!(error, Token(VerifyError::Audience) | UntrustedAudience),
+        "azp" => error == AuthorizedParty,
+        "nonce" => matches!(error, NonceMissing | NonceDiffers | NonceUnexpected),
+        "expired" => error == Token(VerifyError::Expired),
+        "missing" => matches!(error, Token(VerifyError::MissingClaim(_))),
+        "auth_time" => matches!(error, AuthTimeMissing | AuthTimeTooOld),
+        "at_hash" => error == AccessTokenHash,
+        "alg" => matches!(error, Token(VerifyError::UnknownAlgorithm | VerifyError::AlgorithmNotAllowed)),
+        "refresh" => error == ChangedByRefresh("sub"),
+        "type" => error == Token(VerifyError::MalformedClaim(Claim::IssuedAt)),
+        "sub" => error == Subject,
+        other => unreachable!("unknown reason {other}"),
+    }
+}
+
+#[test]
+fn vectors_of_id_token() {
+    let all = vectors(include_str!("../../../tests/vectors/id-token.json"));
+    assert_eq!(all.len(), 29);
+    let mut skipped = Vec::new();
+    for vector in &all {
+        let id = vector["id"].as_str().unwrap();
+        let Some(id_token) = sign(vector["header"].as_str().unwrap(), vector["claims"].as_str().unwrap())
+        else {
+            eprintln!("skipped, algorithm not built: {id}");
+            skipped.push(id);
+            continue;
+        };
+        match (run(vector, &id_token), vector["verdict"].as_str().unwrap()) {
+            (Ok(tokens), "valid") => assert!(tokens.id_token().is_some(), "{id}"),
+            (Err(TokenError::IdToken(error)), "invalid" | "either") => {
+                assert!(has_reason(error, vector["reason"].as_str().unwrap()), "{id} {error:?}");
+            }
+            (outcome, verdict) => unreachable!("{id} should be {verdict}: {outcome:?}"),
+        }
+    }
+    assert_eq!(skipped, SKIPPED);
+}
+
+fn signed(claims: &Value) -> HttpResponse {
+    token_answer(&json!({ "id_token": KEY.sign_claims(None, claims).unwrap() }))
+}
+
+fn with(edits: &Value) -> Value {
+    let mut claims = id_claims();
+    claims.as_object_mut().unwrap().extend(edits.as_object().unwrap().clone());
+    claims
+}
+
+fn read(answer: &HttpResponse) -> Result<Tokens, TokenError> {
+    exchange(&client(), "openid").response(answer, &keys(), NOW)
+}
+
+fn error_of(outcome: Result<Tokens, TokenError>) -> IdTokenError {
+    match outcome {
+        Err(TokenError::IdToken(error)) => error,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+#[test]
+fn it_01_a_good_login_names_the_person_and_its_claims() {
+    #[derive(serde::Deserialize, Debug, PartialEq)]
+    struct Profile {
+        email: String,
+    }
+    let tokens =
+        read(&signed(&with(&json!({ "email": "a@b.example", "auth_time": 1_799_999_000.5 })))).unwrap();
+    let id_token = tokens.id_token().unwrap();
+    assert_eq!((id_token.issuer(), id_token.subject()), ("https://as.example", "user-1"));
+    assert_eq!(id_token.expires_at(), UnixTime::from_secs(1_800_000_600));
+    assert_eq!(id_token.issued_at(), UnixTime::from_secs(1_799_999_995));
+    assert_eq!(id_token.auth_time(), Some(UnixTime::from_secs(1_799_999_000)));
+    assert_eq!(id_token.claims(), Ok(Profile { email: "a@b.example".into() }));
+    assert_eq!(id_token.raw().expose().split('.').count(), 3);
+}
+
+#[test]
+fn oidc_3_1_3_3_a_login_without_an_id_token_is_none() {
+    assert_eq!(error_of(read(&token_answer(&json!({})))), IdTokenError::Missing);
+}
+
+#[test]
+fn an_id_token_that_nobody_asked_for_is_dropped() {
+    let answer = token_answer(&json!({ "id_token": "e30.e30.forged" }));
+    let tokens = exchange(&client(), "photos").response(&answer, &JwkSet::default(), NOW).unwrap();
+    assert!(tokens.id_token().is_none());
+}
+
+#[test]
+fn it_11_and_it_12_the_nonce_is_that_of_the_flow() {
+    let mut claims = id_claims();
+    claims.as_object_mut().unwrap().remove("nonce");
+    assert_eq!(error_of(read(&signed(&claims))), IdTokenError::NonceMissing);
+    assert_eq!(error_of(read(&signed(&with(&json!({ "nonce": "n-2" }))))), IdTokenError::NonceDiffers);
+    let null = error_of(read(&signed(&with(&json!({ "nonce": null })))));
+    assert_eq!(null, IdTokenError::Token(VerifyError::ClaimsShape));
+}
+
+#[test]
+fn it_16_the_leeway_is_the_clients() {
+    let expired = signed(&with(&json!({ "exp": NOW.as_secs() - 29 })));
+    assert_eq!(error_of(read(&expired)), IdTokenError::Token(VerifyError::Expired));
+    let tolerant = client().with_leeway(Duration::from_secs(30));
+    assert!(exchange(&tolerant, "openid").response(&expired, &keys(), NOW).is_ok());
+}
+
+#[test]
+fn it_19_a_sub_has_one_to_255_bytes() {
+    assert_eq!(error_of(read(&signed(&with(&json!({ "sub": "" }))))), IdTokenError::Subject);
+    assert_eq!(error_of(read(&signed(&with(&json!({ "sub": "a".repeat(256) }))))), IdTokenError::Subject);
+    assert!(read(&signed(&with(&json!({ "sub": "a".repeat(255) })))).is_ok());
+}
+
+#[test]
+fn it_37_rfc8725_3_11_another_kind_of_token_is_no_id_token() {
+    for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "logout+jwt", "token-introspection+jwt", ""] {
+        let token = KEY.sign_claims(Some(typ), &id_claims()).unwrap();
+        assert_eq!(error_of(read(&token_answer(&json!({ "id_token": token })))), IdTokenError::Typ, "{typ}");
+    }
+    for typ in ["JWT", "jwt", "application/jwt"] {
+        let token = KEY.sign_claims(Some(typ), &id_claims()).unwrap();
+        assert!(read(&token_answer(&json!({ "id_token": token }))).is_ok(), "{typ}");
+    }
+}
+
+#[test]
+fn it_41_rfc8725_3_8_a_key_of_another_issuer_does_not_count() {
+    let set = include_str!("../../../tests/vectors/jws-sign.json");
+    let other = &vectors(set).into_iter().find(|vector| vector["id"] == "JK-107.4").unwrap()["jwk"];
+    let other = SigningKey::from_jwk(&serde_json::to_vec(other).unwrap()).unwrap();
+    let token = other.sign_with_header(r#"{"alg":"RS256"}"#, id_claims().to_string().as_bytes()).unwrap();
+    let error = error_of(read(&token_answer(&json!({ "id_token": token }))));
+    assert_eq!(error, IdTokenError::Token(VerifyError::Signature));
+}
+
+#[test]
+fn an_unknown_key_can_be_tried_again_with_newer_keys() {
+    let key = KEY.clone().with_key_id("new");
+    let token = key.sign_claims(None, &id_claims()).unwrap();
+    let answer = token_answer(&json!({ "id_token": token }));
+    let client = client();
+    let exchange = exchange(&client, "openid");
+    let old = JwkSet::from_keys([KEY.verifying_key().with_key_id("old")]);
+    assert_eq!(error_of(exchange.response(&answer, &old, NOW)), IdTokenError::Token(VerifyError::UnknownKey));
+    let new = JwkSet::from_keys([key.verifying_key()]);
+    assert!(exchange.response(&answer, &new, NOW).is_ok());
+}
+
+#[test]
+fn it_33_oidc_12_2_a_refresh_keeps_person_and_login() {
+    let client = client();
+    let tokens = login(&client, &with(&json!({ "auth_time": 1_799_999_000 })));
+    let refreshed =
+        |edits: &Value| client.refresh(&tokens).unwrap().response(&signed(&with(edits)), &keys(), NOW);
+    assert!(refreshed(&json!({ "iat": 1_799_999_999, "auth_time": 1_799_999_000 })).is_ok());
+    for (claim, edits) in [
+        ("sub", json!({ "sub": "user-2" })),
+        ("azp", json!({ "azp": "app-1" })),
+        ("nonce", json!({ "nonce": "n-2" })),
+        ("auth_time", json!({ "auth_time": 1_799_999_001 })),
+    ] {
+        assert_eq!(error_of(refreshed(&edits)), IdTokenError::ChangedByRefresh(claim));
+    }
+    // A further audience is trusted, but was not there before.
+    let client = client.clone().with_trusted_audience("other");
+    let answer = signed(&with(&json!({ "aud": ["app-1", "other"] })));
+    let outcome = client.refresh(&tokens).unwrap().response(&answer, &keys(), NOW);
+    assert_eq!(error_of(outcome), IdTokenError::ChangedByRefresh("aud"));
+    // The same registration at another provider.
+    let other = common::client_of(common::provider("https://b.example"));
+    let answer = signed(&with(&json!({ "iss": "https://b.example" })));
+    let outcome = other.refresh(&tokens).unwrap().response(&answer, &keys(), NOW);
+    assert_eq!(error_of(outcome), IdTokenError::ChangedByRefresh("iss"));
+}

@@ -1,0 +1,156 @@
+//! Exchange, refresh and revocation as they stand on the wire.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+extern crate alloc;
+
+mod common;
+
+use alloc::collections::BTreeMap;
+
+use common::{KEY, NOW, client, exchange, id_claims, keys, login, provider, token_answer};
+use grantry_client::{Client, ClientAuthentication, RevocationError, TokenError};
+use grantry_core::form::{Form, Known};
+use grantry_core::{ClientId, CodeVerifier, HttpRequest, HttpResponse, Scope, SecretString};
+use serde_json::json;
+
+const KNOWN: Known = Known {
+    once: &[
+        "grant_type",
+        "code",
+        "redirect_uri",
+        "code_verifier",
+        "client_id",
+        "client_secret",
+        "refresh_token",
+        "scope",
+        "token",
+    ],
+    many: &[],
+};
+
+fn parameters(request: &HttpRequest) -> BTreeMap<&'static str, String> {
+    let form = Form::from_request(request, &KNOWN).unwrap();
+    form.names().map(|name| (name, form.get(name).unwrap().to_owned())).collect()
+}
+
+fn client_with(authentication: ClientAuthentication) -> Client {
+    let provider =
+        provider("https://as.example").with_revocation_endpoint("https://as.example/revoke").unwrap();
+    let id = ClientId::parse("app 1").unwrap();
+    Client::new(provider, id, authentication, "https://app.example/cb").unwrap()
+}
+
+#[test]
+fn rfc6749_4_1_3_the_exchange_carries_code_redirect_uri_and_verifier() {
+    let client = client();
+    let request = exchange(&client, "photos").request();
+    assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "https://as.example/token"));
+    assert_eq!(request.headers.only("Accept"), Some("application/json"));
+    let form = parameters(&request);
+    let expected = ["client_id", "code", "code_verifier", "grant_type", "redirect_uri"];
+    assert_eq!(form.keys().copied().collect::<Vec<_>>(), expected);
+    assert_eq!((form["client_id"].as_str(), form["code"].as_str()), ("app-1", "abc"));
+    assert_eq!(
+        (form["grant_type"].as_str(), form["redirect_uri"].as_str()),
+        ("authorization_code", "https://app.example/cb")
+    );
+    let (url, _) = client.authorize(common::request("photos"), &common::moment()).unwrap();
+    let challenge = CodeVerifier::parse(&form["code_verifier"]).unwrap().challenge();
+    assert!(url.as_str().contains(&format!("code_challenge={}&", challenge.as_str())));
+}
+
+#[test]
+fn rfc6749_2_3_1_each_way_of_authentication_is_used_alone() {
+    let secret = || SecretString::from("s:&");
+    let token = SecretString::from("rt-1");
+    let request = |authentication| client_with(authentication).revoke(&token).unwrap().request();
+
+    let none = request(ClientAuthentication::None);
+    assert_eq!(parameters(&none), [("client_id", "app 1".into()), ("token", "rt-1".into())].into());
+    assert_eq!(none.headers.only("Authorization"), None);
+
+    let post = parameters(&request(ClientAuthentication::Post(secret())));
+    assert_eq!((post["client_id"].as_str(), post["client_secret"].as_str()), ("app 1", "s:&"));
+
+    let basic = request(ClientAuthentication::Basic(secret()));
+    assert_eq!(parameters(&basic), [("token", "rt-1".into())].into());
+    // app+1:s%3A%26
+    assert_eq!(basic.headers.only("Authorization"), Some("Basic YXBwKzE6cyUzQSUyNg=="));
+}
+
+#[test]
+fn rfc6749_6_what_a_refresh_does_not_renew_stays() {
+    let client = client();
+    let tokens = login(&client, &id_claims());
+    let refresh = client.refresh(&tokens).unwrap();
+    assert_eq!(
+        parameters(&refresh.request()),
+        [("client_id", "app-1"), ("grant_type", "refresh_token"), ("refresh_token", "rt-1")]
+            .map(|(name, value)| (name, value.to_owned()))
+            .into()
+    );
+    let same = refresh.response(&token_answer(&json!({ "access_token": "at-2" })), &keys(), NOW).unwrap();
+    assert_eq!(same.access_token().expose(), "at-2");
+    assert_eq!(same.refresh_token().unwrap().expose(), "rt-1");
+    assert_eq!(same.id_token().unwrap().subject(), "user-1");
+    assert_eq!(same.scope(), tokens.scope());
+
+    let renewed = token_answer(&json!({ "refresh_token": "rt-2", "scope": "photos",
+        "id_token": KEY.sign_claims(None, &id_claims()).unwrap() }));
+    let renewed = refresh.response(&renewed, &keys(), NOW).unwrap();
+    assert_eq!(renewed.refresh_token().unwrap().expose(), "rt-2");
+    assert_eq!(renewed.scope().to_string(), "photos");
+}
+
+#[test]
+fn rfc6749_6_a_narrower_scope_is_asked_and_kept() {
+    let client = client();
+    let tokens = login(&client, &id_claims());
+    let refresh = client.refresh(&tokens).unwrap().narrowed_to(Scope::parse("photos").unwrap());
+    assert_eq!(parameters(&refresh.request())["scope"], "photos");
+    let narrowed = refresh.response(&token_answer(&json!({})), &keys(), NOW).unwrap();
+    assert_eq!(narrowed.scope().to_string(), "photos");
+}
+
+#[test]
+fn a_grant_without_refresh_token_is_not_refreshed() {
+    let client = client();
+    let tokens = exchange(&client, "photos").response(&token_answer(&json!({})), &keys(), NOW).unwrap();
+    assert!(client.refresh(&tokens).is_none());
+}
+
+#[test]
+fn rfc6749_5_2_a_dead_grant_is_told_by_its_code() {
+    let client = client();
+    let tokens = login(&client, &id_claims());
+    let answer = HttpResponse::json(400, &json!({ "error": "invalid_grant" }));
+    let outcome = client.refresh(&tokens).unwrap().response(&answer, &keys(), NOW);
+    let Err(TokenError::Refused { refusal, status: 400 }) = outcome else { unreachable!("{outcome:?}") };
+    assert_eq!(refusal.error(), "invalid_grant");
+}
+
+#[test]
+fn rfc7009_2_2_revoked_is_status_200_and_503_is_not_done() {
+    let client = client_with(ClientAuthentication::None);
+    let token = SecretString::from("rt-1");
+    let revocation = client.revoke(&token).unwrap();
+    assert_eq!(revocation.request().target, "https://as.example/revoke");
+    let read = |response: HttpResponse| revocation.response(&response);
+    assert_eq!(read(HttpResponse::new(200).with_body("anything")), Ok(()));
+    for (header, retry_after) in
+        [("120", Some(120)), ("Fri, 31 Dec 1999 23:59:59 GMT", None), ("-1", None), ("", None)]
+    {
+        assert_eq!(
+            read(HttpResponse::new(503).with_header("Retry-After", header)),
+            Err(RevocationError::Unavailable { retry_after })
+        );
+    }
+    let refused = read(HttpResponse::json(400, &json!({ "error": "unsupported_token_type" })));
+    assert!(
+        matches!(refused, Err(RevocationError::Refused { refusal, status: 400 }) if refusal.error() == "unsupported_token_type")
+    );
+    for status in [201, 204, 302, 404, 500] {
+        assert!(matches!(read(HttpResponse::new(status)), Err(RevocationError::Response(_))), "{status}");
+    }
+    assert!(common::client().revoke(&token).is_none());
+}
