@@ -16,7 +16,7 @@ use crate::issue::{Issue, TokenAnswer};
 use crate::operation::{Commit, Decision, Records};
 use crate::server::Server;
 use crate::token::alarm;
-use crate::transition::{Facts, Presented, Then, step};
+use crate::transition::{Facts, Presented, Then, is_retry, step};
 
 /// The parameters of a redemption.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl CodeRequest {
 
 fn facts(server: &Server, grant: &Grant, now: UnixTime) -> Facts {
     let repeated = match grant.state {
-        State::Active { serial: 1, since } => now < since.saturating_add(server.policy.code_retry),
+        State::Active { serial: 1, since } => is_retry(since, server.policy.code_retry, now),
         State::Active { .. } | State::CodeIssued | State::Revoked { .. } => false,
     };
     Facts { expired: now >= grant.expires_at, repeated, ..Facts::default() }

@@ -15,7 +15,7 @@ use crate::issue::{Issue, TokenAnswer};
 use crate::operation::{Commit, Decision, Records};
 use crate::server::Server;
 use crate::token::alarm;
-use crate::transition::{Facts, Presented, Then, step};
+use crate::transition::{Facts, Presented, Then, is_retry, step};
 
 /// The parameters of a refresh.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ fn facts(server: &Server, grant: &Grant, presented: u32, now: UnixTime) -> Facts
     let State::Active { serial, since } = grant.state else {
         return Facts::default();
     };
-    let in_window = now < since.saturating_add(server.policy.refresh_retry);
+    let in_window = is_retry(since, server.policy.refresh_retry, now);
     Facts {
         expired: now >= grant.expires_at,
         current: presented == serial,

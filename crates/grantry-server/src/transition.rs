@@ -10,6 +10,10 @@
 //! Ownership (client, PKCE, redirect URI, the salted half of the handle) is checked before the table
 //! is asked, so a stranger neither uses a code up nor raises an alarm.
 
+use core::time::Duration;
+
+use grantry_core::UnixTime;
+
 use crate::denial::Reason;
 use crate::grant::State;
 
@@ -105,6 +109,12 @@ pub(crate) struct Facts {
     pub(crate) current: bool,
     pub(crate) repeated: bool,
     pub(crate) ahead: bool,
+}
+
+/// Tells whether a retry at `now` falls into the window that opened at `since`. Without a window no
+/// clock difference between two hosts opens one.
+pub(crate) fn is_retry(since: UnixTime, window: Duration, now: UnixTime) -> bool {
+    !window.is_zero() && now < since.saturating_add(window)
 }
 
 /// Finds the row that decides.
