@@ -1,10 +1,20 @@
 //! Every schedule of racing requests on one grant, on the real code.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::std_instead_of_alloc,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod explorer;
 mod support;
 
+use core::time::Duration;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use explorer::{Count, Ending, Explorer, Racer, Racing, Seen, TableStore};
 use grantry::core::Moment;
@@ -93,7 +103,7 @@ impl Scene {
     /// The tokens among `given` that the ending still accepts for a refresh, long after any window.
     fn live<'t>(&self, ending: &Ending<'_>, given: impl IntoIterator<Item = &'t str>) -> BTreeSet<&'t str> {
         let works = |token: &&str| {
-            let after = Scene { server: server(opaque()), store: self.store.copy_at(ending.table) };
+            let after = Self { server: server(opaque()), store: self.store.copy_at(ending.table) };
             matches!(after.tokens_at(&refresh(token), 3600), Seen::Tokens(_))
         };
         given.into_iter().filter(works).collect()

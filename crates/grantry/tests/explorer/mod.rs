@@ -5,9 +5,9 @@
 //! of its steps a racer may also crash, and a commit may be applied while its answer is lost. The
 //! search runs every order of all steps from the same beginning.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
+use core::convert::Infallible;
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 
 use grantry::core::{ClientId, Moment};
 use grantry::server::{
@@ -226,7 +226,7 @@ impl Search<'_, '_> {
             self.count.schedules += 1;
             let seen = |at: &At| match at {
                 At::Done(seen) => Some(seen.clone()),
-                _ => None,
+                At::Start | At::Read(_) | At::Crashed | At::ReplyLost => None,
             };
             check(&Ending { table: &position.table, seen: position.racers.iter().map(seen).collect() });
             return;
@@ -280,7 +280,7 @@ impl Search<'_, '_> {
                     }
                 }
             }
-            at => at.clone(),
+            at @ (At::Done(_) | At::Crashed | At::ReplyLost) => at.clone(),
         };
         next
     }
