@@ -71,7 +71,16 @@ fn vectors() {
 
 #[test]
 fn rfc6750_2_1_the_grammar_of_the_field_is_exact() {
-    for value in ["Bearer", "Bearer ", "bearer\tabc", "Bearer \tabc", "Bearer abc def", "Bearer abc,def"] {
+    for value in [
+        "Bearer",
+        "Bearer ",
+        "bearer\tabc",
+        "Bearer \tabc",
+        "Bearer\tabc def",
+        "Bearer\t abc",
+        "Bearer abc def",
+        "Bearer abc,def",
+    ] {
         let request = HttpRequest::new("GET", "/").with_header("authorization", value);
         assert_eq!(reason(&find(&guard(), &request)), Reason::MalformedCredentials, "{value:?}");
     }

@@ -107,6 +107,7 @@ fn rfc7662_2_2_nothing_but_a_strict_answer_is_an_answer() {
         r#"{"active":1}"#,
         r#"{"active":null}"#,
         "[true]",
+        "[false]",
         "true",
     ] {
         assert_eq!(answer(200, json, body), Err(IntrospectionError::Json(JsonError::Shape)), "{body}");
