@@ -98,6 +98,12 @@ impl HttpRequest {
             .with_body(form.into())
     }
 
+    /// Returns the path of a received target: what stands before query and fragment.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.target.split(['?', '#']).next().unwrap_or("")
+    }
+
     /// Returns the query of the target, without its question mark; empty when there is none.
     #[must_use]
     pub fn query(&self) -> &str {
@@ -261,6 +267,7 @@ mod tests {
     #[test]
     fn the_query_ends_at_the_fragment() {
         assert_eq!(HttpRequest::new("GET", "/a?b=c?d#e").query(), "b=c?d");
+        assert_eq!(HttpRequest::new("GET", "/a?b=c?d#e").path(), "/a");
         assert_eq!(HttpRequest::new("GET", "/a#x?b").query(), "");
     }
 }

@@ -23,6 +23,7 @@
 //! # Ok::<(), grantry_core::ScopeError>(())
 //! ```
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 #[cfg(feature = "std")]

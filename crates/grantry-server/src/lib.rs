@@ -3,7 +3,46 @@
 //! Every request becomes an [`Operation`]: a value that says what has to be read, and decides over
 //! what was read. A decision is a reply, or a [`Commit`]: a change set with a reply that stays sealed
 //! until the change set is applied. [`run`] and [`run_async`] carry any operation over any store.
+//!
+//! It is not an HTTP server and shows no page: the host hands requests in, stores records, lets
+//! people log in, and sends the answers.
+//!
+//! ```
+//! use grantry_core::{ClientId, HttpRequest, Issuer, Moment, Scope, SecretBytes, UnixTime};
+//! use grantry_server::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let vectors: serde_json::Value = serde_json::from_str(include_str!("../../../tests/vectors/jws-sign.json"))?;
+//! # let vectors = vectors["vectors"].as_array().unwrap();
+//! # let jwk = vectors.iter().find(|v| v["alg"] == "RS256").unwrap()["jwk"].to_string();
+//! # let signing_key = grantry_jwt::SigningKey::from_jwk(jwk.as_bytes())?.with_thumbprint_key_id();
+//! # let (seed, other_seed) = ([1; 32], [2; 32]);
+//! let issuer = Issuer::parse("https://accounts.example")?;
+//! let handle_key = HandleKey::new(1, SecretBytes::from(vec![7; 32]))?;
+//! let server = Server::new(issuer, signing_key, handle_key)?;
+//! let app = Client::new(ClientId::parse("app")?, ClientAuthentication::None)
+//!     .with_redirect_uri(RedirectUri::register("https://app.example/cb", ApplicationType::Web)?)
+//!     .with_scope(Scope::parse("photos.read")?);
+//! let store = MemoryStore::new([app]);
+//!
+//! // A browser arrives. Everything that can be checked without the person is checked.
+//! let request = HttpRequest::new("GET", "/authorize?response_type=code&client_id=app&scope=photos.read\
+//!     &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256");
+//! let now = UnixTime::from_secs(1_800_000_000); // a host uses `Moment::now()`
+//! let reply = run(&store, &server.authorize(&request), Moment::new(now, seed))?;
+//! let Authorization::Interact(interaction) = reply.answer else { panic!("not a good request") };
+//! assert_eq!(interaction.scope().to_string(), "photos.read");
+//!
+//! // Alice logs in and agrees; a grant is stored, and her browser takes the code back.
+//! let approval = Approval::new(Subject::parse("alice")?, now);
+//! let reply = run(&store, &server.approve(*interaction, approval), Moment::new(now, other_seed))?;
+//! let Approved::Redirect(redirect) = reply.answer else { panic!("the client is gone") };
+//! assert!(redirect.url().expose().starts_with("https://app.example/cb?code=grc_"));
+//! # Ok(())
+//! # }
+//! ```
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 #[cfg(feature = "std")]

@@ -1,8 +1,10 @@
 //! The token endpoint ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)):
 //! what is common to its grants.
 
+use alloc::string::ToString;
+
 use grantry_core::form::{Form, Known};
-use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment};
+use grantry_core::{Challenge, ClientId, HttpRequest, HttpResponse, Moment};
 use serde::Serialize;
 
 use crate::authentication::Credentials;
@@ -155,7 +157,9 @@ impl Denial {
         let error_description = self.is_described().then(|| alloc::format!("{}", self.reason));
         let response = HttpResponse::json(self.status(), &Wire { error: self.code, error_description });
         match self.status() {
-            401 => response.with_header("WWW-Authenticate", "Basic realm=\"oauth\""),
+            401 => {
+                response.with_header("WWW-Authenticate", Challenge::new("Basic").realm("oauth").to_string())
+            }
             405 => response.with_header("Allow", "POST"),
             _ => response,
         }
