@@ -46,6 +46,8 @@ pub enum Refusal {
     LoginRequired,
     /// Consent is needed, and the client asked for no page.
     ConsentRequired,
+    /// The store failed, and a redirect cannot carry a status that says so.
+    ServerError,
 }
 
 impl Refusal {
@@ -54,6 +56,7 @@ impl Refusal {
             Self::AccessDenied => Reason::Refused,
             Self::LoginRequired => Reason::LoginNeeded,
             Self::ConsentRequired => Reason::ConsentNeeded,
+            Self::ServerError => Reason::StoreFailed,
         }
     }
 }

@@ -17,10 +17,11 @@ use crate::redirect_uri::RedirectUri;
 use crate::server::Server;
 
 const KNOWN: Known = Known {
+    // Of several repeated names the first is reported: those come first whose errors are shown.
     once: &[
-        "response_type",
         "client_id",
         "redirect_uri",
+        "response_type",
         "scope",
         "state",
         "code_challenge",
@@ -52,6 +53,9 @@ impl Server {
             _ => Err(Reason::NotGetOrPost),
         };
         let query = parsed.and_then(|(form, repeated)| {
+            if repeated == Some("client_id") {
+                return Err(Reason::Form(FormError::Repeated("client_id")));
+            }
             let client_id = form.get("client_id").ok_or(Reason::Missing("client_id"))?;
             let client_id = ClientId::parse(client_id).map_err(|_| Reason::ClientUnknown)?;
             Ok(Query { form, repeated, client_id })

@@ -115,6 +115,8 @@ reasons! {
     LoginNeeded = LoginRequired, "a login is needed (OpenID Connect Core section 3.1.2.6)";
     /// Consent is needed, and no page may be shown.
     ConsentNeeded = ConsentRequired, "consent is needed (OpenID Connect Core section 3.1.2.6)";
+    /// The host could not keep the grant.
+    StoreFailed = ServerError, "the server could not keep the grant (RFC 6749 section 4.1.2.1)";
     /// The token could not be signed.
     SigningFailed = ServerError, "the server could not sign the token";
 }

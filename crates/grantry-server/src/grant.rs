@@ -189,8 +189,11 @@ impl Grant {
     /// for anything else that is not a record. A store passes both on and deletes nothing.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         match bytes.split_first() {
-            Some((&FORM, json)) => FormOne::deserialize(&mut serde_json::Deserializer::from_slice(json))
-                .map_err(|_| RecordError::Corrupt),
+            Some((&FORM, json)) => {
+                let mut reader = serde_json::Deserializer::from_slice(json);
+                let grant = FormOne::deserialize(&mut reader).map_err(|_| RecordError::Corrupt)?;
+                reader.end().map(|()| grant).map_err(|_| RecordError::Corrupt)
+            }
             Some((&form, _)) if form > FORM => Err(RecordError::Newer(form)),
             _ => Err(RecordError::Corrupt),
         }

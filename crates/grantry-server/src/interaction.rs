@@ -195,8 +195,8 @@ impl Server {
     }
 }
 
-/// More than any sealed interaction: the longest query, escaped.
-const MAX_SEALED_BYTES: usize = 256 * 1024;
+/// More than any sealed interaction: its parts have limits of their own.
+const MAX_SEALED_BYTES: usize = 64 * 1024;
 
 fn bound(session: &str, text: &[u8]) -> Vec<u8> {
     let length = u64::try_from(session.len()).unwrap_or(u64::MAX);

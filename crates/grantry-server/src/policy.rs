@@ -15,6 +15,7 @@ pub struct Policy {
     pub(crate) access_token_lifetime: Duration,
     pub(crate) access_token_format: AccessTokenFormat,
     pub(crate) refresh_token_lifetime: Duration,
+    pub(crate) refresh_idle_lifetime: Option<Duration>,
     pub(crate) refresh_retry: Duration,
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) id_token_lifetime: Duration,
@@ -31,6 +32,7 @@ impl Default for Policy {
             access_token_lifetime: Duration::from_secs(10 * 60),
             access_token_format: AccessTokenFormat::Jwt,
             refresh_token_lifetime: Duration::from_secs(30 * 24 * 3600),
+            refresh_idle_lifetime: None,
             refresh_retry: Duration::ZERO,
             refresh_tokens: RefreshTokens::WhenRegistered,
             id_token_lifetime: Duration::from_secs(10 * 60),
@@ -77,6 +79,14 @@ impl Policy {
     #[must_use]
     pub const fn with_refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
         self.refresh_token_lifetime = lifetime;
+        self
+    }
+
+    /// Sets after how long without a refresh a refresh token expires: never before its grant, by
+    /// default ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
+    #[must_use]
+    pub const fn with_refresh_idle_lifetime(mut self, lifetime: Duration) -> Self {
+        self.refresh_idle_lifetime = Some(lifetime);
         self
     }
 

@@ -40,7 +40,8 @@ impl RedirectUri {
         if text.len() > Self::MAX_BYTES {
             return Err(RedirectUriError::TooLong);
         }
-        if text.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        // The URL parser reads a backslash as a slash, and other parsers do not.
+        if text.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'\\') {
             return Err(RedirectUriError::Character);
         }
         // RFC 6749 section 3.1.2: an absolute URI without a fragment.
@@ -94,10 +95,11 @@ fn without_loopback_port(uri: &str) -> Option<(&'static str, &str)> {
 fn check_authority(text: &str, url: &Url) -> Result<(), RedirectUriError> {
     // The URL parser mends "https:/host" and "https:///host"; what was registered must need no mending.
     let authority = text.split_once("://").map(|(_, rest)| rest).ok_or(RedirectUriError::Host)?;
-    if authority.is_empty() || authority.starts_with(['/', '?', ':', '\\']) {
+    if authority.is_empty() || authority.starts_with(['/', '?', ':']) {
         return Err(RedirectUriError::Host);
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    // The parser forgets a user without a name, so the text is asked.
+    if authority.split(['/', '?']).next().is_some_and(|authority| authority.contains('@')) {
         return Err(RedirectUriError::User);
     }
     match url.host() {
@@ -113,8 +115,9 @@ fn check_query(url: &Url) -> Result<(), RedirectUriError> {
     const RESPONSE: Known =
         Known { once: &["code", "state", "iss", "error", "error_description", "error_uri"], many: &[] };
     let query = url.query().unwrap_or_default();
-    let form = Form::parse(query.as_bytes(), &RESPONSE).map_err(|_| RedirectUriError::Query)?;
-    if form.names().next().is_some() {
+    Form::parse(query.as_bytes(), &RESPONSE).map_err(|_| RedirectUriError::Query)?;
+    // A form leaves out names without a value; those clash as well.
+    if url.query_pairs().any(|(name, _)| RESPONSE.once.contains(&&*name)) {
         return Err(RedirectUriError::Query);
     }
     Ok(())
@@ -127,7 +130,7 @@ pub enum RedirectUriError {
     /// Longer than [`RedirectUri::MAX_BYTES`].
     #[error("the redirect URI is longer than 2048 bytes")]
     TooLong,
-    /// White space, a control character or a character outside ASCII.
+    /// White space, a backslash, a control character or a character outside ASCII.
     #[error("the redirect URI has a character that no URI has (RFC 3986 section 2)")]
     Character,
     /// Not an absolute URI.

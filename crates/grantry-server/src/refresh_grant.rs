@@ -93,8 +93,10 @@ fn facts(server: &Server, grant: &Grant, presented: u32, now: UnixTime) -> Facts
         return Facts::default();
     };
     let in_window = is_retry(since, server.policy.refresh_retry, now);
+    let idle = server.policy.refresh_idle_lifetime;
+    let is_idle = idle.is_some_and(|idle| now >= since.saturating_add(idle));
     Facts {
-        expired: now >= grant.expires_at,
+        expired: is_idle || now >= grant.expires_at,
         current: presented == serial,
         repeated: in_window && presented.checked_add(1) == Some(serial),
         ahead: presented > serial,

@@ -17,6 +17,7 @@ use support::*;
 const CODE_LIFETIME: u64 = 60;
 const ACCESS_LIFETIME: u64 = 300;
 const GRANT_LIFETIME: u64 = 3000;
+const IDLE_LIFETIME: u64 = 1000;
 
 /// What a sequence is made of. Tokens are picked among all that were ever given out.
 #[derive(Clone, Debug)]
@@ -85,6 +86,7 @@ impl World {
             .with_code_lifetime(Duration::from_secs(CODE_LIFETIME))
             .with_access_token_lifetime(Duration::from_secs(ACCESS_LIFETIME))
             .with_refresh_token_lifetime(Duration::from_secs(GRANT_LIFETIME))
+            .with_refresh_idle_lifetime(Duration::from_secs(IDLE_LIFETIME))
             .with_interaction_lifetime(Duration::from_secs(1_000_000))
             .with_code_retry(Duration::from_secs(retry))
             .with_refresh_retry(Duration::from_secs(retry));
@@ -179,7 +181,9 @@ impl World {
             _ if by != "app" => Err(Reason::OtherClient),
             Model::Nothing | Model::Code { .. } => unreachable!("a refresh token without a redemption"),
             Model::Revoked => Err(Reason::GrantRevoked),
-            Model::Active { until, .. } if self.now >= until => Err(Reason::RefreshTokenExpired),
+            Model::Active { since, until, .. } if self.now >= until.min(since + IDLE_LIFETIME) => {
+                Err(Reason::RefreshTokenExpired)
+            }
             Model::Active { serial, since, until } => {
                 let repeats = presented + 1 == serial && self.now < since + self.retry;
                 if presented != serial && !repeats {
