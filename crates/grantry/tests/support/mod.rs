@@ -39,7 +39,8 @@ pub(crate) fn client_id(text: &str) -> ClientId {
     ClientId::parse(text).unwrap()
 }
 
-/// `app` and `other` are confidential, `api` may introspect every access token.
+/// `app` and `other` are confidential; `api` and `photos` may introspect every access token, `photos`
+/// with its secret in the header.
 pub(crate) fn clients() -> Vec<Client> {
     let confidential = |id: &str| {
         let secret = ClientAuthentication::SecretPost(SecretDigest::of("secret"));
@@ -48,7 +49,10 @@ pub(crate) fn clients() -> Vec<Client> {
             .with_scope(Scope::parse("read write openid").unwrap())
     };
     let api = confidential("api").with_introspection(IntrospectionRight::AccessTokens);
-    vec![confidential("app"), confidential("other"), api]
+    let secret = ClientAuthentication::SecretBasic(SecretDigest::of("secret"));
+    let photos =
+        Client::new(client_id("photos"), secret).with_introspection(IntrospectionRight::AccessTokens);
+    vec![confidential("app"), confidential("other"), api, photos]
 }
 
 pub(crate) fn store() -> MemoryStore {
