@@ -1,0 +1,72 @@
+//! Redirect URIs: what may be registered, and what a response does to them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use grantry_server::{ApplicationType, Client, ClientAuthentication, RedirectUri, RedirectUriError};
+use support::{NOW, Site, client_id, redirect, response, scope};
+
+fn site_of(uri: &str) -> Site {
+    let client = Client::new(client_id("query"), ClientAuthentication::None);
+    let uri = RedirectUri::register(uri, ApplicationType::Web).unwrap();
+    let site = Site::new();
+    site.store.inner.put_client(client.with_redirect_uri(uri).with_scope(scope("read")));
+    site
+}
+
+/// RU-49.
+#[test]
+fn rfc6749_3_1_2_the_query_of_a_redirect_uri_is_kept() {
+    for (uri, start) in [
+        ("https://query.example/cb", "https://query.example/cb?code="),
+        ("https://query.example/cb?", "https://query.example/cb?code="),
+        ("https://query.example/cb?a=1", "https://query.example/cb?a=1&code="),
+        ("https://query.example/cb?a=1&", "https://query.example/cb?a=1&code="),
+        ("https://query.example/cb?a=1%2B&b=%26", "https://query.example/cb?a=1%2B&b=%26&code="),
+        ("https://query.example/cb?a=?", "https://query.example/cb?a=?&code="),
+    ] {
+        let site = site_of(uri);
+        let changes = [("redirect_uri", Some(uri)), ("scope", Some("read"))];
+        let reply = site.approve(site.interaction("query", &changes, NOW), NOW);
+        let url = redirect(&reply).url();
+        assert!(url.expose().starts_with(start), "{uri}");
+        assert_eq!(response(redirect(&reply)).get("state"), Some("state-1"), "{uri}");
+    }
+}
+
+/// RU-50.
+#[test]
+fn rfc6749_3_1_a_redirect_uri_leaves_the_names_of_the_response_free() {
+    for name in ["code", "state", "iss", "error", "error_description", "error_uri", "c%6Fde"] {
+        for query in [format!("{name}=1"), format!("{name}="), name.into(), format!("a=1&{name}&b")] {
+            for uri in [format!("https://app.example/cb?{query}"), format!("http://127.0.0.1/?{query}")] {
+                let registered = RedirectUri::register(uri.as_str(), ApplicationType::Web);
+                assert_eq!(registered, Err(RedirectUriError::Query), "{uri}");
+            }
+        }
+    }
+    let registered = RedirectUri::register("com.example:/cb?state", ApplicationType::Native);
+    assert_eq!(registered, Err(RedirectUriError::Query));
+    assert!(RedirectUri::register("https://app.example/cb?Code=1&states", ApplicationType::Web).is_ok());
+}
+
+#[test]
+fn rfc9700_4_1_3_a_redirect_uri_reads_the_same_in_every_parser() {
+    for (uri, error) in [
+        ("https://app.example\\@evil.example/cb", RedirectUriError::Character),
+        ("https://app.example/cb\\..", RedirectUriError::Character),
+        ("https://@app.example/cb", RedirectUriError::User),
+        ("https://u:@app.example/cb", RedirectUriError::User),
+        ("https://app.example:x@evil.example/cb", RedirectUriError::User),
+        ("http://127.0.0.1@evil.example/cb", RedirectUriError::PlainHttp),
+        ("http://@127.0.0.1/cb", RedirectUriError::User),
+        ("https:app.example/cb", RedirectUriError::Host),
+        ("https:\\\\app.example/cb", RedirectUriError::Character),
+        ("https://app.example/cb#", RedirectUriError::Fragment),
+        ("https://app.example/cb?a=%zz", RedirectUriError::Query),
+    ] {
+        assert_eq!(RedirectUri::register(uri, ApplicationType::Native), Err(error), "{uri}");
+    }
+    let long = format!("https://app.example/{}", "p".repeat(RedirectUri::MAX_BYTES));
+    assert_eq!(RedirectUri::register(long, ApplicationType::Web), Err(RedirectUriError::TooLong));
+}
