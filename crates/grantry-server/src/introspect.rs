@@ -135,7 +135,7 @@ impl Introspect<'_> {
         let (scope, exp) = if is_access_token {
             (scope_of_bits(&grant.scope, token.body.scope), token.body.expires_at)
         } else {
-            (grant.scope.clone(), grant.expires_at)
+            (grant.scope.clone(), self.server.refresh_token_expires_at(grant))
         };
         if now >= exp || !(is_access_token || token.is_live_refresh_token(grant)) {
             return Introspection::Inactive;

@@ -93,12 +93,21 @@ fn facts(server: &Server, grant: &Grant, presented: u32, now: UnixTime) -> Facts
         return Facts::default();
     };
     let in_window = is_retry(since, server.policy.refresh_retry, now);
-    let idle = server.policy.refresh_idle_lifetime;
-    let is_idle = idle.is_some_and(|idle| now >= since.saturating_add(idle));
     Facts {
-        expired: is_idle || now >= grant.expires_at,
+        expired: now >= server.refresh_token_expires_at(grant),
         current: presented == serial,
         repeated: in_window && presented.checked_add(1) == Some(serial),
         ahead: presented > serial,
+    }
+}
+
+impl Server {
+    /// Tells when the live refresh token of a grant expires if it is not used.
+    pub(crate) fn refresh_token_expires_at(&self, grant: &Grant) -> UnixTime {
+        let idle = self.policy.refresh_idle_lifetime;
+        match (grant.state, idle) {
+            (State::Active { since, .. }, Some(idle)) => grant.expires_at.min(since.saturating_add(idle)),
+            _ => grant.expires_at,
+        }
     }
 }
