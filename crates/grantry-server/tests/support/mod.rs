@@ -14,10 +14,9 @@ use grantry_core::{
 };
 use grantry_jwt::{Algorithm, SigningKey, verify_jws};
 use grantry_server::{
-    ApplicationType, Approval, Approved, Authorization, Client, ClientAuthentication, Denial, GrantType,
-    HandleKey, Interaction, Introspection, IntrospectionRight, MemoryStore, Operation, Policy, Reason,
-    Redirect, RedirectUri, Reply, Revoked, RunError, SecretDigest, Server, Subject, TokenAnswer,
-    TokenResponse, run,
+    ApplicationType, Approval, Approved, Authorization, Client, ClientAuthentication, Denial, HandleKey,
+    Interaction, Introspection, IntrospectionRight, MemoryStore, Operation, Policy, Reason, Redirect,
+    RedirectUri, Reply, Revoked, RunError, SecretDigest, Server, Subject, TokenAnswer, TokenResponse, run,
 };
 use serde_json::Value;
 
@@ -336,11 +335,10 @@ pub(crate) fn json(response: &HttpResponse) -> Value {
     serde_json::from_slice(&response.body).unwrap()
 }
 
-/// Makes the denial of a reason: what an answer is compared with.
-pub(crate) fn denial(reason: Reason) -> Denial {
-    Denial::from(reason)
-}
-
-pub(crate) fn grant_types(types: impl IntoIterator<Item = GrantType>, client: Client) -> Client {
-    client.with_grant_types(types)
+/// Looks for the denial in an answer.
+pub(crate) const fn denial(answer: &TokenAnswer) -> Option<Denial> {
+    match answer {
+        TokenAnswer::Issued(_) => None,
+        TokenAnswer::Denied(denial) => Some(*denial),
+    }
 }
