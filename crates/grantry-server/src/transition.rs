@@ -114,7 +114,7 @@ pub(crate) struct Facts {
 /// Tells whether a retry at `now` falls into the window that opened at `since`. Without a window no
 /// clock difference between two hosts opens one.
 pub(crate) fn is_retry(since: UnixTime, window: Duration, now: UnixTime) -> bool {
-    !window.is_zero() && now < since.saturating_add(window)
+    window.as_secs() > 0 && now < since.saturating_add(window)
 }
 
 /// Finds the row that decides.
