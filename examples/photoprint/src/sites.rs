@@ -5,8 +5,8 @@ use core::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use grantry::core::{ClientId, Issuer, Moment, Scope, SecretBytes, SecretString};
-use grantry::jwt::SigningKey;
+use grantry::core::{ClientId, HttpRequest, Issuer, Moment, Scope, SecretBytes, SecretString};
+use grantry::jwt::{JwkSet, SigningKey};
 use grantry::resource::{Guard, Introspection};
 use grantry::server::{
     ApplicationType, Client, ClientAuthentication, HandleKey, IntrospectionRight, MemoryStore, Policy,
@@ -69,18 +69,19 @@ impl Sites {
             sessions: Sessions::new("accounts_session"),
             narrator: narrator.clone(),
         };
-        let keys = accounts.server.jwk_set().clone();
         open(accounts_door, Arc::new(accounts).router());
 
+        let back_channel = BackChannel::of(Party::PhotosApi)?;
+        let keys = back_channel.send(HttpRequest::new("GET", format!("{accounts_url}/jwks"))).await?;
         let api = PhotosApi {
-            guard: Guard::new(issuer.clone(), photos_url.as_str(), keys),
+            guard: Guard::new(issuer.clone(), photos_url.as_str(), JwkSet::parse(&keys.body)?),
             introspection: Introspection::danger_loopback_http(
                 format!("{accounts_url}/introspect"),
                 ClientId::parse(API_ID)?,
                 secrets.api,
             )?,
             required: Scope::parse("photos.read")?,
-            back_channel: BackChannel::of(Party::PhotosApi)?,
+            back_channel,
             narrator: narrator.clone(),
         };
         open(photos_door, Arc::new(api).router());

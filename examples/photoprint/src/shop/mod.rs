@@ -206,8 +206,8 @@ async fn callback(
     jar: CookieJar,
     received: Received,
 ) -> Result<(CookieJar, Response), Problem> {
-    let query = received.0.query().to_owned();
-    shop.hear_browser(&format!("GET /callback {}", parameters(&query)));
+    let query = received.0.query();
+    shop.hear_browser(&format!("GET /callback {}", parameters(query)));
     let state = received.query(&["state"])?;
     let moment = Moment::now()?;
     let session = shop.sessions.find(&jar, moment.time()).ok_or(Problem::NotOurLogin)?;
@@ -215,10 +215,7 @@ async fn callback(
         shop.tell_browser("400 no login of this browser waits for that answer");
         return Err(Problem::NotOurLogin);
     };
-    // In a task of its own: a browser that goes away must not cut the exchange in two.
-    let redeeming = Arc::clone(&shop);
-    let redeemed = tokio::spawn(async move { redeeming.accounts.redeem(pending, &query).await });
-    match redeemed.await.unwrap_or(Err(Failure::Interrupted)) {
+    match shop.accounts.redeem(pending, query).await {
         Ok(tokens) => {
             shop.tell_browser("303 to the photos, with a new session cookie; the ID token is verified");
             let (_, jar) = shop.sessions.renew(&session, jar, &moment, Visit::connected(tokens));
@@ -283,6 +280,7 @@ async fn print(
     let chosen = form.all("photo").count();
     session.state.set_notice(Notice::Printed(chosen));
     shop.hear_browser("POST /print");
+    shop.tell_browser("303 to the photos");
     Ok((jar, web::see_other("/photos")))
 }
 

@@ -27,7 +27,7 @@ impl Notice {
             }
             Self::Ended => "The accounts site has ended the connection. Connect again to go on.".into(),
             Self::Disconnected => "Disconnected. PhotoPrint can no longer see your photos.".into(),
-            Self::Refreshed => "PhotoPrint has new tokens. The old ones are worth nothing now.".into(),
+            Self::Refreshed => "PhotoPrint has new tokens. The old refresh token is used up.".into(),
             Self::Printed(0) => "Choose at least one photo to print.".into(),
             Self::Printed(1) => "1 print ordered. (This is a demonstration: nothing will arrive.)".into(),
             Self::Printed(n) => {
