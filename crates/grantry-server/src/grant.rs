@@ -189,7 +189,8 @@ impl Grant {
     /// for anything else that is not a record. A store passes both on and deletes nothing.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         match bytes.split_first() {
-            Some((&FORM, json)) => {
+            // serde would also read the members from an array.
+            Some((&FORM, json @ [b'{', ..])) => {
                 let mut reader = serde_json::Deserializer::from_slice(json);
                 let grant = FormOne::deserialize(&mut reader).map_err(|_| RecordError::Corrupt)?;
                 reader.end().map(|()| grant).map_err(|_| RecordError::Corrupt)
