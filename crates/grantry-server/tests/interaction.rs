@@ -1,5 +1,4 @@
 //! The page between a request and its answer: sealed, approved, narrowed, refused.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
