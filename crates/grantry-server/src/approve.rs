@@ -116,8 +116,9 @@ impl Approve<'_> {
         if now >= interaction.expires_at {
             return Err(Reason::InteractionExpired);
         }
-        // OpenID Connect Core section 3.1.2.1: a login older than max_age has to be renewed.
-        let login_age = now.saturating_since(self.approval.authenticated_at).as_secs();
+        // OpenID Connect Core section 3.1.2.1: a login older than max_age has to be renewed; the time
+        // that the person takes over the pages does not count.
+        let login_age = interaction.asked_at.saturating_since(self.approval.authenticated_at).as_secs();
         if interaction.max_age.is_some_and(|max_age| login_age > max_age) {
             return Err(Reason::LoginNeeded);
         }

@@ -186,6 +186,7 @@ impl Trusted<'_> {
             prompts: prompts(form.get("prompt"))?,
             max_age: max_age(form.get("max_age"))?,
             login_hint: bounded(form, "login_hint", MAX_LOGIN_HINT_BYTES)?,
+            asked_at: moment.time(),
             expires_at: moment.time().saturating_add(self.server.policy.interaction_lifetime),
         })
     }

@@ -27,6 +27,7 @@ pub struct Interaction {
     pub(crate) prompts: Vec<Prompt>,
     pub(crate) max_age: Option<u64>,
     pub(crate) login_hint: Option<String>,
+    pub(crate) asked_at: UnixTime,
     pub(crate) expires_at: UnixTime,
 }
 
@@ -65,7 +66,8 @@ impl Interaction {
         self.prompts.contains(&prompt)
     }
 
-    /// Returns how many seconds old the login may be, if the client says.
+    /// Returns how many seconds before the request the login may be, if the client says. An approval
+    /// by an older login is answered `login_required`.
     #[must_use]
     pub const fn max_age(&self) -> Option<u64> {
         self.max_age
@@ -219,6 +221,7 @@ struct Sealed {
     prompts: Vec<Prompt>,
     max_age: Option<u64>,
     login_hint: Option<String>,
+    asked_at: UnixTime,
     expires_at: UnixTime,
 }
 
