@@ -1,10 +1,10 @@
 //! The record of one authorization, and how it is stored.
 
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime, base64url};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The name of one grant: 16 random bytes. It is not a secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -175,10 +175,15 @@ impl Grant {
     /// Writes the record as the bytes that a store keeps: the number of the form, then JSON.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![FORM];
+        struct Written<'a>(&'a Grant);
+        impl Serialize for Written<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                FormOne::serialize(self.0, serializer)
+            }
+        }
         // Strings and numbers always serialise; a record cut short would be refused on reading.
-        let _ = FormOne::serialize(self, &mut serde_json::Serializer::new(&mut bytes));
-        bytes
+        let json = serde_json::to_vec(&Written(self)).unwrap_or_default();
+        [[FORM].as_slice(), &json].concat()
     }
 
     /// Reads a record.

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime, base64url};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::grant::{GrantId, Subject};
 use crate::server::Server;
@@ -163,9 +163,14 @@ impl Server {
     /// `session` is the host's identifier of the session, not empty; the text opens in no other.
     #[must_use]
     pub fn seal(&self, interaction: &Interaction, session: &str) -> String {
-        let mut text = Vec::new();
+        struct Written<'a>(&'a Interaction);
+        impl Serialize for Written<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Sealed::serialize(self.0, serializer)
+            }
+        }
         // Strings and numbers always serialise; a text cut short would open nowhere.
-        let _ = Sealed::serialize(interaction, &mut serde_json::Serializer::new(&mut text));
+        let text = serde_json::to_vec(&Written(interaction)).unwrap_or_default();
         let Some((key, tag)) = self.handles.seal(&bound(session, &text)) else {
             return String::new();
         };
