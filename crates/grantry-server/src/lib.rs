@@ -48,6 +48,9 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[doc = include_str!("transition.md")]
+pub mod life_of_a_grant {}
+
 mod answer;
 mod approve;
 mod authentication;
