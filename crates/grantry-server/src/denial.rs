@@ -19,6 +19,14 @@ macro_rules! reasons {
                 match self { $(reasons!(@pattern $name $($inner)?) => ErrorCode::$code,)* }
             }
         }
+
+        #[cfg(test)]
+        impl Reason {
+            /// One of each, so that no test of all reasons forgets one.
+            fn samples() -> alloc::vec::Vec<Self> {
+                alloc::vec![$(Self::$name $((<$inner as tests::Sample>::SAMPLE))?,)*]
+            }
+        }
     };
     (@pattern $name:ident $inner:ty) => { Self::$name(_) };
     (@pattern $name:ident) => { Self::$name };
@@ -143,5 +151,70 @@ impl Denial {
     #[must_use]
     pub(crate) const fn is_described(self) -> bool {
         !matches!(self.code, ErrorCode::InvalidClient | ErrorCode::InvalidGrant | ErrorCode::ServerError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{collections::BTreeSet, string::ToString};
+
+    use super::*;
+
+    pub(super) trait Sample {
+        const SAMPLE: Self;
+    }
+
+    impl Sample for FormError {
+        const SAMPLE: Self = Self::Repeated("redirect_uri");
+    }
+
+    impl Sample for ScopeError {
+        const SAMPLE: Self = Self::Character;
+    }
+
+    impl Sample for &'static str {
+        const SAMPLE: Self = "redirect_uri";
+    }
+
+    /// It becomes `error_description`, at both endpoints.
+    #[test]
+    fn rfc6749_4_1_2_1_every_reason_keeps_the_grammar_of_a_description() {
+        for reason in Reason::samples() {
+            let text = reason.to_string();
+            let printable = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+            assert!(!text.is_empty() && text.bytes().all(printable), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_reason_has_a_text_of_its_own() {
+        let texts: BTreeSet<_> = Reason::samples().iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), Reason::samples().len());
+    }
+
+    #[test]
+    fn rfc6749_5_2_the_status_goes_with_the_code() {
+        for reason in Reason::samples() {
+            let denial = Denial::from(reason);
+            let status = match denial.code.as_str() {
+                _ if reason == Reason::NotPost => 405,
+                "invalid_client" => 401,
+                "server_error" => 500,
+                _ => 400,
+            };
+            assert_eq!((denial.status(), denial.code), (status, reason.code()), "{reason:?}");
+        }
+    }
+
+    /// How close a guess came is for the log, not for the guesser.
+    #[test]
+    fn what_concerns_credentials_is_not_described_on_the_wire() {
+        for reason in Reason::samples() {
+            let response = Denial::from(reason).to_response();
+            let body = alloc::string::String::from_utf8(response.body).unwrap();
+            let is_silent =
+                ["invalid_client", "invalid_grant", "server_error"].contains(&reason.code().as_str());
+            assert_eq!(body.contains("error_description"), !is_silent, "{body}");
+        }
     }
 }

@@ -93,8 +93,10 @@ fn without_loopback_port(uri: &str) -> Option<(&'static str, &str)> {
 }
 
 fn check_authority(text: &str, url: &Url) -> Result<(), RedirectUriError> {
-    // The URL parser mends "https:/host" and "https:///host"; what was registered must need no mending.
-    let authority = text.split_once("://").map(|(_, rest)| rest).ok_or(RedirectUriError::Host)?;
+    // RFC 3986 section 3. The URL parser mends "https:host" and "https:///host"; what is registered needs
+    // no mending.
+    let authority = text.strip_prefix(url.scheme()).and_then(|rest| rest.strip_prefix("://"));
+    let authority = authority.ok_or(RedirectUriError::Host)?;
     if authority.is_empty() || authority.starts_with(['/', '?', ':']) {
         return Err(RedirectUriError::Host);
     }

@@ -244,6 +244,9 @@ fn oidc_core_3_1_2_1_a_login_older_than_max_age_is_no_login() {
             code(&approve(&site, &interaction, Approval::new(subject(), time(NOW)), NOW));
         }
     }
+    // The time that the person takes over the pages does not count.
+    let interaction = site.interaction("web", &[("max_age", Some("0"))], NOW);
+    code(&approve(&site, &interaction, Approval::new(subject(), time(NOW)), NOW + 600));
     // A login that a faster clock made is fresh.
     let interaction = site.interaction("web", &[("max_age", Some("0"))], NOW);
     code(&approve(&site, &interaction, Approval::new(subject(), time(NOW + 5)), NOW));

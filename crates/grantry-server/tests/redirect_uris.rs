@@ -61,6 +61,8 @@ fn rfc9700_4_1_3_a_redirect_uri_reads_the_same_in_every_parser() {
         ("http://127.0.0.1@evil.example/cb", RedirectUriError::PlainHttp),
         ("http://@127.0.0.1/cb", RedirectUriError::User),
         ("https:app.example/cb", RedirectUriError::Host),
+        ("https:u@evil.example/://app.example/cb", RedirectUriError::Host),
+        ("HTTPS://app.example/cb", RedirectUriError::Host),
         ("https:\\\\app.example/cb", RedirectUriError::Character),
         ("https://app.example/cb#", RedirectUriError::Fragment),
         ("https://app.example/cb?a=%zz", RedirectUriError::Query),
