@@ -114,7 +114,10 @@ impl Issue<'_> {
             true => Some(self.id_token(&access_token)?),
             false => None,
         };
-        let refresh_token = self.server.has_refresh_token(self.client, self.grant).then(|| {
+        // A grant that was refreshed goes on, also where a later policy would not begin it: the client
+        // would keep its old token, and raise the alarm by it.
+        let goes_on = serial > 1 || self.server.has_refresh_token(self.client, self.grant);
+        let refresh_token = goes_on.then(|| {
             self.server.handles.mint(Body::of_record(Kind::RefreshToken, self.grant.id, serial), self.grant)
         });
         let expires_in = expires_at.saturating_since(self.now).as_secs();

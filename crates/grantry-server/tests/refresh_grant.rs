@@ -291,6 +291,18 @@ fn oidc_core_11_a_refresh_token_only_where_the_policy_gives_one() {
     issued(site.refresh("web", refresh_token(&with), NOW));
 }
 
+/// A client that gets no new token keeps the one it has, and would raise the alarm by it.
+#[test]
+fn rfc6749_6_a_refresh_that_rotates_always_hands_the_next_token_out() {
+    let mut site = Site::new();
+    let first = site.tokens(NOW);
+    let rule = Policy::default().with_refresh_tokens(RefreshTokens::WithOfflineAccess);
+    site.server = server_of(ISSUER).with_policy(rule);
+    let second = issued(site.refresh("web", refresh_token(&first), NOW));
+    issued(site.refresh("web", refresh_token(&second), NOW));
+    assert!(site.tokens(NOW).refresh_token.is_none());
+}
+
 #[test]
 fn a_server_that_opens_an_older_key_rotates_to_the_newest() {
     let mut site = Site::new();
