@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::access::TokenContents;
 use crate::bearer::{Place, Places};
+use crate::introspection::{AbsentAudience, Expected};
 use crate::{Access, Introspected, Reason, Rejection};
 
 /// Checks the requests to one protected resource, whose tokens come from one issuer.
@@ -23,6 +24,7 @@ pub struct Guard {
     realm: String,
     leeway: Duration,
     places: Places,
+    absent_audience: AbsentAudience,
     verifier: Verifier,
     keys: JwkSet,
 }
@@ -30,6 +32,7 @@ pub struct Guard {
 impl Guard {
     /// Makes a guard that takes tokens of `issuer` for `audience`, both compared byte for byte, and
     /// reads them from the `Authorization` field alone. The realm of its challenges is the audience.
+    /// `keys` are this issuer's set and no other's: each of them signs whatever the issuer says.
     #[must_use]
     pub fn new(issuer: Issuer, audience: impl Into<String>, keys: JwkSet) -> Self {
         let audience = audience.into();
@@ -43,6 +46,7 @@ impl Guard {
             audience,
             leeway: Duration::ZERO,
             places: Places::default(),
+            absent_audience: AbsentAudience::Refused,
             verifier,
             keys,
         }
@@ -82,7 +86,17 @@ impl Guard {
         self
     }
 
-    /// Replaces the keys of the issuer.
+    /// Also accepts introspection answers that name no audience, for a server that sends none: then a
+    /// token for any other API of the server is good here
+    /// ([RFC 9700 section 2.3](https://www.rfc-editor.org/rfc/rfc9700#section-2.3)). An `aud` that is
+    /// there still counts.
+    #[must_use]
+    pub const fn danger_optional_introspected_audience(mut self) -> Self {
+        self.absent_audience = AbsentAudience::Accepted;
+        self
+    }
+
+    /// Replaces the keys of the issuer: this issuer's set and no other's.
     #[must_use]
     pub fn with_keys(mut self, keys: JwkSet) -> Self {
         self.keys = keys;
@@ -116,6 +130,10 @@ impl Guard {
     /// Checks what the authorization server answered about the token of a request that needs the
     /// scope `required`.
     ///
+    /// The answer comes from the guard's issuer, names its audience and says `token_type` Bearer, by
+    /// which an access token differs from a refresh token
+    /// ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
+    ///
     /// # Errors
     ///
     /// [`Rejection`], whose [`Reason`] names the first rule that the token breaks.
@@ -125,8 +143,14 @@ impl Guard {
         required: &Scope,
         now: UnixTime,
     ) -> Result<Access, Rejection> {
+        let expected = Expected {
+            issuer: &self.issuer,
+            audience: &self.audience,
+            absent_audience: self.absent_audience,
+            leeway: self.leeway,
+        };
         introspected
-            .contents(&self.issuer, &self.audience, self.leeway, now)
+            .contents(&expected, now)
             .and_then(|contents| contents.allow(required))
             .map_err(|reason| self.reject(reason, required))
     }

@@ -9,8 +9,8 @@ use grantry_core::{
     ClientId, ErrorCode, HttpRequest, HttpResponse, Issuer, Scope, SecretString, UnixTime, basic_credentials,
     form,
 };
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use crate::Reason;
 use crate::access::TokenContents;
@@ -22,6 +22,7 @@ use crate::access::TokenContents;
 /// host sends the request. It keeps an answer for the same token only: nothing in it names the token.
 #[derive(Clone, Debug)]
 pub struct Introspection {
+    issuer: Issuer,
     endpoint: String,
     client_id: ClientId,
     client_secret: SecretString,
@@ -31,7 +32,8 @@ impl Introspection {
     /// The longest answer read, in bytes.
     pub const MAX_BYTES: usize = 64 * 1024;
 
-    /// Names an endpoint and the credentials for it.
+    /// Names the authorization server, its endpoint and the credentials for it. An answer speaks for
+    /// the tokens of that issuer alone.
     ///
     /// # Errors
     ///
@@ -39,13 +41,14 @@ impl Introspection {
     /// both the token and the secret travel there
     /// ([RFC 7662 section 4](https://www.rfc-editor.org/rfc/rfc7662#section-4)).
     pub fn new(
+        issuer: Issuer,
         endpoint: impl Into<String>,
         client_id: ClientId,
         client_secret: SecretString,
     ) -> Result<Self, EndpointError> {
         // The rules for the URL of an issuer are the rules wanted here.
         let endpoint = Issuer::parse(endpoint).map_err(|_| EndpointError)?;
-        Ok(Self { endpoint: endpoint.as_str().into(), client_id, client_secret })
+        Ok(Self { issuer, endpoint: endpoint.as_str().into(), client_id, client_secret })
     }
 
     /// Names an endpoint that may also be `http` on this machine's loopback interface, for
@@ -55,12 +58,13 @@ impl Introspection {
     ///
     /// As [`Introspection::new`].
     pub fn danger_loopback_http(
+        issuer: Issuer,
         endpoint: impl Into<String>,
         client_id: ClientId,
         client_secret: SecretString,
     ) -> Result<Self, EndpointError> {
         let endpoint = Issuer::danger_loopback_http(endpoint).map_err(|_| EndpointError)?;
-        Ok(Self { endpoint: endpoint.as_str().into(), client_id, client_secret })
+        Ok(Self { issuer, endpoint: endpoint.as_str().into(), client_id, client_secret })
     }
 
     /// Writes the request about a token
@@ -87,10 +91,10 @@ impl Introspection {
         }
         let Activity { active } = json::object_from_slice(&response.body, Self::MAX_BYTES)?;
         if !active {
-            return Ok(Introspected(None));
+            return Ok(Introspected { issuer: self.issuer.clone(), answer: None });
         }
-        let answer: Answer = json::object_from_slice(&response.body, Self::MAX_BYTES)?;
-        Ok(Introspected(Some(answer)))
+        let answer = json::object_from_slice(&response.body, Self::MAX_BYTES)?;
+        Ok(Introspected { issuer: self.issuer.clone(), answer: Some(answer) })
     }
 }
 
@@ -99,40 +103,44 @@ impl Introspection {
 /// It is no access: [`Guard::accept_introspected`](crate::Guard::accept_introspected) checks issuer,
 /// audience, time and scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Introspected(Option<Answer>);
+pub struct Introspected {
+    issuer: Issuer,
+    answer: Option<Answer>,
+}
 
 impl Introspected {
     /// Tells whether the server called the token active, its times not compared yet.
     #[must_use]
     pub const fn is_active(&self) -> bool {
-        self.0.is_some()
+        self.answer.is_some()
     }
 
     /// Returns the first second in which the answer is void, the end of any cache
     /// ([RFC 7662 section 4](https://www.rfc-editor.org/rfc/rfc7662#section-4)).
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixTime> {
-        self.0.as_ref().and_then(|answer| answer.exp)
+        self.answer.as_ref().and_then(|answer| answer.exp)
     }
 
-    pub(crate) fn contents(
-        &self,
-        issuer: &Issuer,
-        audience: &str,
-        leeway: Duration,
-        now: UnixTime,
-    ) -> Result<TokenContents, Reason> {
-        let answer =
-            self.0.as_ref().filter(|answer| answer.is_current(leeway, now)).ok_or(Reason::Inactive)?;
-        if answer.iss.as_ref().is_some_and(|iss| iss != issuer.as_str()) {
+    pub(crate) fn contents(&self, expected: &Expected<'_>, now: UnixTime) -> Result<TokenContents, Reason> {
+        let is_current = |answer: &&Answer| answer.is_current(expected.leeway, now);
+        let answer = self.answer.as_ref().filter(is_current).ok_or(Reason::Inactive)?;
+        // RFC 8725 section 3.8: a server speaks for its own tokens, whatever `iss` it writes.
+        let names_another = answer.iss.as_ref().is_some_and(|iss| iss != expected.issuer.as_str());
+        if self.issuer != *expected.issuer || names_another {
             return Err(Reason::OtherIssuer);
         }
-        if answer.aud.as_ref().is_some_and(|aud| !aud.contains(audience)) {
-            return Err(Reason::OtherAudience);
+        match &answer.aud {
+            Some(aud) if aud.contains(expected.audience) => {}
+            None if expected.absent_audience == AbsentAudience::Accepted => {}
+            Some(_) | None => return Err(Reason::OtherAudience),
         }
-        let is_bearer = |token_type: &String| token_type.eq_ignore_ascii_case("Bearer");
-        if answer.cnf.is_some() || !answer.token_type.as_ref().is_none_or(is_bearer) {
+        if answer.cnf.is_some() {
             return Err(Reason::SenderConstrained);
+        }
+        // RFC 7662 section 2.2: a refresh token is active, too; its answer has no type of RFC 6749 section 7.1.
+        if !answer.token_type.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("Bearer")) {
+            return Err(Reason::NotBearer);
         }
         let subject = answer.sub.clone().filter(|subject| !subject.is_empty());
         let (Some(subject), Some(client_id)) = (subject, answer.client_id.clone()) else {
@@ -146,6 +154,21 @@ impl Introspected {
             token_id: answer.jti.clone(),
         })
     }
+}
+
+/// What the answer about a token has to agree with.
+pub(crate) struct Expected<'a> {
+    pub(crate) issuer: &'a Issuer,
+    pub(crate) audience: &'a str,
+    pub(crate) absent_audience: AbsentAudience,
+    pub(crate) leeway: Duration,
+}
+
+/// What becomes of an answer that names no audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AbsentAudience {
+    Refused,
+    Accepted,
 }
 
 /// Why an answer says nothing about the token.
@@ -180,7 +203,8 @@ struct Activity {
     active: bool,
 }
 
-/// The members of RFC 7662 section 2.2 that count here; one that is `null` counts as absent.
+/// The members of RFC 7662 section 2.2 that count here; one that is `null` counts as absent, but for
+/// `cnf`: whatever its value, the token is not for a bearer (RFC 7800 section 3.1).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct Answer {
     iss: Option<String>,
@@ -192,6 +216,7 @@ struct Answer {
     exp: Option<UnixTime>,
     nbf: Option<UnixTime>,
     jti: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     cnf: Option<Present>,
 }
 
@@ -219,14 +244,11 @@ impl Audience {
 }
 
 /// A member that is there, whatever its value.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "IgnoredAny")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Present;
 
-impl From<IgnoredAny> for Present {
-    fn from(_: IgnoredAny) -> Self {
-        Self
-    }
+fn present<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Present>, D::Error> {
+    IgnoredAny::deserialize(reader).map(|_| Some(Present))
 }
 
 #[derive(Deserialize)]

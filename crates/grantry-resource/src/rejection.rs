@@ -74,7 +74,7 @@ pub enum Reason {
     /// The token is not a good JWT access token ([RFC 9068 section 4](https://www.rfc-editor.org/rfc/rfc9068#section-4)).
     #[error("the token is not a good access token: {0}")]
     Token(VerifyError),
-    /// The token is bound to a key by `cnf` or to another scheme, and no proof is read here
+    /// The token is bound to a key by `cnf`, and no proof is read here
     /// ([RFC 9449 section 7.2](https://www.rfc-editor.org/rfc/rfc9449#section-7.2)).
     #[error("the token is bound to a key of its client (RFC 9449 section 7.2, RFC 8705 section 3)")]
     SenderConstrained,
@@ -85,9 +85,13 @@ pub enum Reason {
     /// The introspected token is from another issuer.
     #[error("the introspected token is from another issuer (RFC 7662 section 2.2)")]
     OtherIssuer,
-    /// The introspected token is for another audience.
+    /// The introspected token is for another audience, or for none that the answer names.
     #[error("the introspected token is for another audience (RFC 7662 section 2.2)")]
     OtherAudience,
+    /// The introspection answer does not say `token_type` Bearer: the token is a refresh token, or of
+    /// another scheme ([RFC 6749 section 7.1](https://www.rfc-editor.org/rfc/rfc6749#section-7.1)).
+    #[error("the introspected token is no bearer token (RFC 7662 section 2.2)")]
+    NotBearer,
     /// The introspection answer has no `sub` or no `client_id`, so a user's token and a client's
     /// cannot be told apart.
     #[error("the introspection answer names no subject or no client (RFC 7662 section 2.2)")]
@@ -111,6 +115,7 @@ impl Reason {
             | Self::Inactive
             | Self::OtherIssuer
             | Self::OtherAudience
+            | Self::NotBearer
             | Self::Anonymous => Fault::Token,
             Self::InsufficientScope => Fault::Scope,
         }

@@ -4,7 +4,7 @@
 mod support;
 
 use grantry::client::{AuthorizationRequest, Client, ClientAuthentication, Provider, TokenError, Tokens};
-use grantry::core::{ErrorCode, HttpRequest, HttpResponse, Scope, SecretString, UnixTime};
+use grantry::core::{ErrorCode, HttpRequest, HttpResponse, Scope, SecretString, UnixTime, form};
 use grantry::jwt::JwkSet;
 use grantry::resource::{Guard, Introspection, Reason, Subject};
 use grantry::server::{Approval, Approved, Authorization, MemoryStore, Policy, Server, run};
@@ -98,8 +98,9 @@ impl World {
     fn introspected(&self, tokens: &Tokens, at: u64) -> Result<(), Reason> {
         let token = self.guard.bearer_token(&Self::api_request(tokens)).unwrap();
         let secret = SecretString::from("secret");
+        let issuer = self.server.issuer().clone();
         let introspection =
-            Introspection::new("https://as.example/introspect", client_id("photos"), secret).unwrap();
+            Introspection::new(issuer, "https://as.example/introspect", client_id("photos"), secret).unwrap();
         let response = self.serve(&introspection.request(&token), at);
         let answer = introspection.response(&response).unwrap();
         let needed = Scope::parse("read").unwrap();
@@ -156,4 +157,33 @@ fn opaque_access_tokens_are_introspected_and_are_no_jwt() {
     let rejection =
         world.guard.check(&World::api_request(&tokens), &read, UnixTime::from_secs(START)).unwrap_err();
     assert_eq!(rejection.status(), 401);
+}
+
+/// The app is an API, too, and asks about its own tokens, which needs no further right: what it is told is
+/// that its refresh token is active.
+#[test]
+fn rfc7662_2_2_a_refresh_token_is_no_access_at_an_api_that_is_its_own_client() {
+    let world = World::new(opaque());
+    let tokens = world.log_in("read", 0);
+    let (issuer, secret) = (world.server.issuer().clone(), SecretString::from("secret"));
+    let introspection =
+        Introspection::new(issuer, "https://as.example/introspect", client_id("app"), secret).unwrap();
+    let accept = |token: &SecretString| {
+        let bearer = format!("Bearer {}", token.expose());
+        let request = HttpRequest::new("GET", "/photos").with_header("Authorization", bearer);
+        let token = world.guard.bearer_token(&request).unwrap();
+        // `app` is registered with its secret in the body.
+        let parameters = [("token", token.expose()), ("client_id", "app"), ("client_secret", "secret")];
+        let asked = HttpRequest::form(introspection.request(&token).target, form::encode(parameters));
+        let introspected = introspection.response(&world.serve(&asked, 1)).unwrap();
+        assert!(introspected.is_active());
+        let access = world.guard.accept_introspected(
+            &introspected,
+            &Scope::parse("read").unwrap(),
+            UnixTime::from_secs(START + 1),
+        );
+        access.map(drop).map_err(|rejection| rejection.reason())
+    };
+    assert_eq!(accept(tokens.access_token()), Ok(()));
+    assert_eq!(accept(tokens.refresh_token().unwrap()), Err(Reason::OtherAudience));
 }

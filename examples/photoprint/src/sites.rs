@@ -76,6 +76,7 @@ impl Sites {
         let api = PhotosApi {
             guard: Guard::new(issuer.clone(), photos_url.as_str(), JwkSet::parse(&keys.body)?),
             introspection: Introspection::danger_loopback_http(
+                issuer.clone(),
                 format!("{accounts_url}/introspect"),
                 ClientId::parse(API_ID)?,
                 secrets.api,

@@ -6,14 +6,18 @@ use core::time::Duration;
 use crate::common::{API, ISSUER, NOW, guard, scope};
 use grantry_core::form::{self, Form, Known};
 use grantry_core::json::JsonError;
-use grantry_core::{ClientId, ErrorCode, HttpResponse, SecretString, UnixTime};
+use grantry_core::{ClientId, ErrorCode, HttpResponse, Issuer, SecretString, UnixTime};
 use grantry_resource::{Access, Introspected, Introspection, IntrospectionError, Reason, Subject};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn introspection() -> Introspection {
     let (id, secret) = (ClientId::parse("photos:api").unwrap(), SecretString::from("s3cret+&"));
-    Introspection::new("https://as.example/introspect", id, secret).unwrap()
+    Introspection::new(issuer(ISSUER), "https://as.example/introspect", id, secret).unwrap()
+}
+
+fn issuer(text: &str) -> Issuer {
+    Issuer::parse(text).unwrap()
 }
 
 fn answer(status: u16, content_type: Option<&str>, body: &str) -> Result<Introspected, IntrospectionError> {
@@ -86,13 +90,14 @@ fn rfc7662_2_1_the_request_is_a_form_with_basic_credentials() {
 #[test]
 fn rfc7662_4_a_token_travels_by_https_alone() {
     let (id, secret) = (ClientId::parse("api").unwrap(), SecretString::from("s"));
-    let new = |url: &str| Introspection::new(url, id.clone(), secret.clone());
+    let new = |url: &str| Introspection::new(issuer(ISSUER), url, id.clone(), secret.clone());
     for url in
         ["http://as.example/i", "http://127.0.0.1/i", "https://u@as.example/i", "https://as.example/i#f", "i"]
     {
         assert!(new(url).is_err(), "{url}");
     }
-    let local = |url: &str| Introspection::danger_loopback_http(url, id.clone(), secret.clone());
+    let local =
+        |url: &str| Introspection::danger_loopback_http(issuer(ISSUER), url, id.clone(), secret.clone());
     assert!(local("http://127.0.0.1:8080/i").is_ok());
     assert!(local("http://as.example/i").is_err());
 }
@@ -171,7 +176,7 @@ fn rfc7662_2_2_an_active_answer_becomes_access() {
 
 #[test]
 fn rfc7662_2_2_optional_members_may_be_absent() {
-    for name in ["iss", "aud", "exp", "nbf", "jti", "token_type"] {
+    for name in ["iss", "exp", "nbf", "jti"] {
         assert!(accept(&active(name, Value::Null)).is_ok(), "{name}");
     }
     assert_eq!(accept(&active("exp", Value::Null)).unwrap().expires_at(), None);
@@ -187,8 +192,11 @@ fn rfc7662_2_2_each_fault_has_its_reason() {
         ("iss", json!("https://as.example/"), Reason::OtherIssuer),
         ("aud", json!("https://api.example/"), Reason::OtherAudience),
         ("aud", json!([]), Reason::OtherAudience),
-        ("token_type", json!("DPoP"), Reason::SenderConstrained),
-        ("token_type", json!("refresh_token"), Reason::SenderConstrained),
+        ("aud", Value::Null, Reason::OtherAudience),
+        ("token_type", json!("DPoP"), Reason::NotBearer),
+        ("token_type", json!("refresh_token"), Reason::NotBearer),
+        ("token_type", Value::Null, Reason::NotBearer),
+        ("cnf", Value::Null, Reason::SenderConstrained),
         ("cnf", json!({"jkt": "x"}), Reason::SenderConstrained),
         ("cnf", json!({}), Reason::SenderConstrained),
         ("sub", Value::Null, Reason::Anonymous),
@@ -199,6 +207,54 @@ fn rfc7662_2_2_each_fault_has_its_reason() {
     ] {
         assert_eq!(accept(&active(name, value.clone())), Err(reason), "{name} {value}");
     }
+}
+
+/// What a server answers about a refresh token of the asking client, and about tokens for its other APIs.
+#[test]
+fn rfc7662_2_2_an_answer_without_audience_or_type_is_about_no_access_token() {
+    let about = |edits: Value| {
+        let mut body = json!({"active": true, "sub": "user-1", "client_id": "app", "scope": "read"});
+        body.as_object_mut().unwrap().extend(edits.as_object().unwrap().clone());
+        read(&body).unwrap()
+    };
+    let dangerous = guard().danger_optional_introspected_audience();
+    let both = |edits: Value| {
+        let reason = dangerous.accept_introspected(&about(edits.clone()), &scope("read"), NOW);
+        (accept(&about(edits)).map(drop), reason.map(drop).map_err(|rejection| rejection.reason()))
+    };
+    assert_eq!(both(json!({})), (Err(Reason::OtherAudience), Err(Reason::NotBearer)));
+    assert_eq!(both(json!({"aud": API})), (Err(Reason::NotBearer), Err(Reason::NotBearer)));
+    assert_eq!(both(json!({"token_type": "bearer"})), (Err(Reason::OtherAudience), Ok(())));
+    assert_eq!(both(json!({"aud": API, "token_type": "BEARER"})), (Ok(()), Ok(())));
+    let other = json!({"aud": "https://payments.example", "token_type": "Bearer"});
+    assert_eq!(both(other), (Err(Reason::OtherAudience), Err(Reason::OtherAudience)));
+}
+
+#[test]
+fn rfc8725_3_8_a_server_speaks_for_its_own_tokens_alone() {
+    let (id, secret) = (ClientId::parse("api").unwrap(), SecretString::from("s"));
+    let other = Introspection::new(issuer("https://b.example"), "https://b.example/i", id, secret).unwrap();
+    for iss in [json!(ISSUER), json!("https://b.example"), Value::Null] {
+        let body = json!({"active": true, "iss": iss, "aud": API, "sub": "user-1", "client_id": "app",
+            "scope": "read", "token_type": "Bearer"});
+        assert_eq!(
+            accept(&other.response(&HttpResponse::json(200, &body)).unwrap()),
+            Err(Reason::OtherIssuer)
+        );
+    }
+}
+
+#[test]
+fn rfc7519_4_1_5_the_leeway_counts_for_nbf_of_an_answer() {
+    let early = active("nbf", json!(NOW.as_secs() + 10));
+    let at = |seconds| {
+        let guard = guard().leeway(Duration::from_secs(seconds));
+        guard
+            .accept_introspected(&early, &scope("read"), NOW)
+            .map(drop)
+            .map_err(|rejection| rejection.reason())
+    };
+    assert_eq!((at(9), at(10)), (Err(Reason::Inactive), Ok(())));
 }
 
 /// IN-19.
