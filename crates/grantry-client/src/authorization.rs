@@ -77,17 +77,26 @@ impl AuthorizationRequest {
 impl Client {
     /// Starts a flow: where to send the browser, and what the host keeps until it returns.
     ///
-    /// `state`, `nonce` and the PKCE verifier come from the moment, 256 bits each.
+    /// `state`, `nonce` and the PKCE verifier come from the moment, 256 bits each. It is used up: two
+    /// flows of one moment would have the same secrets, and each provider would know the other's.
+    ///
+    /// ```compile_fail,E0382
+    /// # fn twice(client: grantry_client::Client, request: grantry_client::AuthorizationRequest, moment: grantry_core::Moment) {
+    /// let first = client.authorize(request.clone(), moment);
+    /// let second = client.authorize(request, moment);
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// [`AuthorizationError::S256NotSupported`] when the provider's list of PKCE methods lacks S256,
     /// [`AuthorizationError::ReservedParameter`] and [`AuthorizationError::RepeatedParameter`] for a
     /// further parameter that the library writes itself or that would stand twice in the URL.
+    #[expect(clippy::needless_pass_by_value, reason = "a moment belongs to one operation")]
     pub fn authorize(
         &self,
         request: AuthorizationRequest,
-        moment: &Moment,
+        moment: Moment,
     ) -> Result<(Url, Pending), AuthorizationError> {
         // RFC 9700 section 2.1.1: PKCE is never silently left out or weakened.
         if self.provider().lacks_s256() {
@@ -97,10 +106,11 @@ impl Client {
         let random = |label: &str| SecretString::from(moment.random_text(label));
         let pending = Pending {
             issuer: self.provider().issuer().clone(),
+            client_id: self.client_id().clone(),
             redirect_uri: self.redirect_uri().into(),
             state: (!request.without_state).then(|| random("state")),
             nonce: request.scope.contains("openid").then(|| random("nonce")),
-            code_verifier: CodeVerifier::generate(moment),
+            code_verifier: CodeVerifier::generate(&moment),
             scope: request.scope,
             max_age: request.max_age,
             created: moment.time(),

@@ -1,9 +1,10 @@
 //! The authorization response: the way back from the provider
 //! ([RFC 6749 section 4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2)).
 
-use grantry_core::SecretString;
 use grantry_core::form::{self, Form, FormError, Known};
+use grantry_core::{SecretString, UnixTime};
 
+use crate::client::ForeignOwner;
 use crate::{Client, CodeExchange, Pending, Refusal};
 
 /// `error_description` is not here: it is read apart, for the line breaks that some providers put
@@ -26,9 +27,18 @@ impl Client {
     ///
     /// [`CallbackError`], in the order of its variants; only [`CallbackError::Refused`] is the
     /// provider's own answer.
-    pub fn callback(&self, pending: Pending, query: &str) -> Result<CodeExchange<'_>, CallbackError> {
-        if pending.issuer != *self.provider().issuer() {
-            return Err(CallbackError::AnotherProvider);
+    pub fn callback(
+        &self,
+        pending: Pending,
+        query: &str,
+        now: UnixTime,
+    ) -> Result<CodeExchange<'_>, CallbackError> {
+        self.check_owner(&pending.issuer, &pending.client_id)?;
+        if pending.redirect_uri != self.redirect_uri() {
+            return Err(CallbackError::AnotherClient);
+        }
+        if now.saturating_since(pending.created) >= Pending::LIFETIME {
+            return Err(CallbackError::Expired);
         }
         let response = Form::parse(query.as_bytes(), &KNOWN)?;
         check_state(&pending, response.get("state"))?;
@@ -52,6 +62,15 @@ impl Client {
             Some(_) => Err(CallbackError::IssuerDiffers),
             None if self.provider().announces_iss() => Err(CallbackError::IssuerMissing),
             None => Ok(()),
+        }
+    }
+}
+
+impl From<ForeignOwner> for CallbackError {
+    fn from(owner: ForeignOwner) -> Self {
+        match owner {
+            ForeignOwner::Provider => Self::AnotherProvider,
+            ForeignOwner::Client => Self::AnotherClient,
         }
     }
 }
@@ -90,6 +109,13 @@ pub enum CallbackError {
     /// The flow was started at another provider than this client's: the host took the wrong client.
     #[error("the flow was started at another provider")]
     AnotherProvider,
+    /// The flow was started by another client of this provider, or for another redirect URI: the host
+    /// took the wrong client.
+    #[error("the flow was started by another client")]
+    AnotherClient,
+    /// The flow is older than [`Pending::LIFETIME`].
+    #[error("the flow was started more than an hour ago")]
+    Expired,
     /// The query is malformed, too long or has a parameter twice.
     #[error("the authorization response is malformed: {0}")]
     Malformed(#[from] FormError),

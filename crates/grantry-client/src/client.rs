@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use core::time::Duration;
 
-use grantry_core::{ClientId, HttpRequest, SecretString, basic_credentials, form};
+use grantry_core::{ClientId, HttpRequest, Issuer, SecretString, basic_credentials, form};
 use url::Url;
 
 use crate::Provider;
@@ -102,6 +102,15 @@ impl Client {
         audience == self.client_id.as_str() || self.trusted_audiences.contains(audience)
     }
 
+    /// Compares the owner of a token or of a flow with this client. What belongs to one provider is
+    /// never sent to another one ([RFC 9700 section 4.4](https://www.rfc-editor.org/rfc/rfc9700#section-4.4)).
+    pub(crate) fn check_owner(&self, issuer: &Issuer, client_id: &ClientId) -> Result<(), ForeignOwner> {
+        if issuer != self.provider.issuer() {
+            return Err(ForeignOwner::Provider);
+        }
+        if client_id == &self.client_id { Ok(()) } else { Err(ForeignOwner::Client) }
+    }
+
     /// Makes the form request to `endpoint` that carries the client's authentication.
     pub(crate) fn post(&self, endpoint: &Url, parameters: &[(&str, &str)]) -> HttpRequest {
         let client_id = ("client_id", self.client_id.as_str());
@@ -118,6 +127,12 @@ impl Client {
             }
         }
     }
+}
+
+/// Whose a token or a flow is, when it is not this client's.
+pub(crate) enum ForeignOwner {
+    Provider,
+    Client,
 }
 
 fn check_redirect_uri(text: &str) -> Result<(), RedirectUriError> {

@@ -60,7 +60,10 @@ impl CodeExchange<'_> {
         } else {
             None
         };
+        let Pending { issuer, client_id, .. } = &self.pending;
         Ok(Tokens {
+            issuer: issuer.clone(),
+            client_id: client_id.clone(),
             access_token: answer.access_token,
             expires_at: answer.lifetime.map(|lifetime| now.saturating_add(lifetime)),
             refresh_token: answer.refresh_token,

@@ -34,17 +34,17 @@
 //! // GET /login: send the browser away, and keep the flow in its session, on the server.
 //! let moment = Moment::new(UnixTime::from_secs(1_800_000_000), [7; 32]); // Moment::now()? in a host
 //! let request = AuthorizationRequest::new(Scope::parse("openid photos.read")?);
-//! let (url, pending) = client.authorize(request, &moment)?;
+//! let (url, pending) = client.authorize(request, moment)?;
 //! assert!(url.as_str().starts_with("https://accounts.example/authorize?response_type=code&"));
 //! let mut session = Some(pending.to_json());
 //!
-//! // GET /callback: take the flow out of the session, check the answer.
+//! // GET /callback: take the flow with this state out of the session, check the answer.
 //! # let parameter = |name: &str| {
 //! #     url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap()
 //! # };
 //! # let query = format!("code=SplxlOBe&state={}&iss=https%3A%2F%2Faccounts.example", parameter("state"));
 //! let pending = Pending::from_json(session.take().ok_or("no flow")?.expose())?;
-//! let exchange = client.callback(pending, &query)?;
+//! let exchange = client.callback(pending, &query, UnixTime::from_secs(1_800_000_005))?;
 //!
 //! // Send the request with any HTTP client, and hand in its answer with the provider's keys.
 //! let request = exchange.request();
@@ -68,7 +68,7 @@
 //! assert_eq!(tokens.expires_at(), Some(UnixTime::from_secs(1_800_003_605)));
 //!
 //! // An hour later.
-//! let refresh = client.refresh(&tokens).ok_or("no refresh token")?;
+//! let refresh = client.refresh(&tokens)?;
 //! let answer = HttpResponse::new(200)
 //!     .with_header("Content-Type", "application/json")
 //!     .with_body(r#"{"access_token":"TlBN45jURg","token_type":"Bearer","refresh_token":"9yNOxJtZ"}"#);
@@ -105,9 +105,9 @@ pub use code_exchange::CodeExchange;
 pub use id_token::{IdToken, IdTokenError};
 pub use pending::{Pending, PendingError};
 pub use provider::{Provider, ProviderError};
-pub use refresh::Refresh;
+pub use refresh::{Refresh, RefreshError};
 pub use refusal::Refusal;
 pub use response::{BodyExcerpt, MAX_RESPONSE_BYTES, ResponseError};
-pub use revocation::{Revocation, RevocationError};
+pub use revocation::{Revocation, RevocationError, RevokeError};
 pub use token_answer::TokenError;
 pub use tokens::Tokens;

@@ -4,27 +4,29 @@ use alloc::string::String;
 use core::time::Duration;
 
 use grantry_core::json::{self, JsonError};
-use grantry_core::{CodeVerifier, Issuer, Scope, SecretString, UnixTime};
+use grantry_core::{ClientId, CodeVerifier, Issuer, Scope, SecretString, UnixTime};
 use serde::{Deserialize, Serialize};
 
 /// What the host keeps between sending the browser away and its return.
 ///
-/// It is a secret of one browser: keep it on the server, under that browser's session, and **take it
-/// out** of the session for [`Client::callback`](crate::Client::callback), so that a callback URL
-/// works once. It can't be cloned, and the callback consumes it:
+/// It is a secret of one browser: keep it on the server, under that browser's session. At the callback
+/// **take out** of the session the one flow whose [`Pending::state`] matches the `state` of the query:
+/// taken out, so that a callback URL works once; by its state, so that a link with a forged answer uses
+/// up no flow. It can't be cloned, and the callback consumes it:
 ///
 /// ```compile_fail,E0382
-/// # fn twice(client: &grantry_client::Client, pending: grantry_client::Pending) {
-/// let first = client.callback(pending, "code=a&state=b");
-/// let second = client.callback(pending, "code=a&state=b");
+/// # fn twice(client: &grantry_client::Client, pending: grantry_client::Pending, now: grantry_core::UnixTime) {
+/// let first = client.callback(pending, "code=a&state=b", now);
+/// let second = client.callback(pending, "code=a&state=b", now);
 /// # }
 /// ```
 ///
 /// Anyone can start flows and abandon them, so the host bounds what it keeps: a few for each
-/// session, the oldest dropped first, and none much older than an hour ([`Pending::created`]).
+/// session, the oldest dropped first, and none older than [`Pending::LIFETIME`].
 #[derive(Debug)]
 pub struct Pending {
     pub(crate) issuer: Issuer,
+    pub(crate) client_id: ClientId,
     pub(crate) redirect_uri: String,
     pub(crate) state: Option<SecretString>,
     pub(crate) nonce: Option<SecretString>,
@@ -38,6 +40,9 @@ impl Pending {
     /// The longest stored form accepted, in bytes: every part is bounded below it.
     pub const MAX_BYTES: usize = 16 * 1024;
 
+    /// How long the callback is accepted, one hour: enough for a person who resets a password on the way.
+    pub const LIFETIME: Duration = Duration::from_secs(3600);
+
     const VERSION: u32 = 1;
 
     /// Returns the provider that the browser was sent to. A host with several providers picks the
@@ -47,7 +52,8 @@ impl Pending {
         &self.issuer
     }
 
-    /// Returns the `state` that was sent, for a host that keeps several flows of one session apart.
+    /// Returns the `state` that was sent, by which the host finds the flow of a callback: compare it by
+    /// [`SecretString::matches`].
     #[must_use]
     pub const fn state(&self) -> Option<&SecretString> {
         self.state.as_ref()
@@ -65,6 +71,7 @@ impl Pending {
         let stored = Stored {
             version: Self::VERSION,
             issuer: self.issuer.as_str().into(),
+            client_id: self.client_id.clone(),
             redirect_uri: self.redirect_uri.clone(),
             state: self.state.as_ref().map(|state| state.expose().into()),
             nonce: self.nonce.as_ref().map(|nonce| nonce.expose().into()),
@@ -91,6 +98,7 @@ impl Pending {
         let stored: Stored = json::object_from_slice(text.as_bytes(), Self::MAX_BYTES)?;
         Ok(Self {
             issuer: Issuer::danger_loopback_http(stored.issuer).map_err(|_| PendingError::Malformed)?,
+            client_id: stored.client_id,
             redirect_uri: stored.redirect_uri,
             state: stored.state.map(SecretString::from),
             nonce: stored.nonce.map(SecretString::from),
@@ -112,6 +120,7 @@ struct Version {
 struct Stored {
     version: u32,
     issuer: String,
+    client_id: ClientId,
     redirect_uri: String,
     state: Option<String>,
     nonce: Option<String>,
@@ -144,8 +153,8 @@ mod tests {
     use super::*;
 
     const GOLDEN: &str = concat!(
-        r#"{"version":1,"issuer":"https://as.example","redirect_uri":"https://app.example/cb","state":"st","#,
-        r#""nonce":null,"code_verifier":"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk","scope":"openid photos","#,
+        r#"{"version":1,"issuer":"https://as.example","client_id":"app-1","#,
+        r#""redirect_uri":"https://app.example/cb","state":"st","nonce":null,"code_verifier":"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk","scope":"openid photos","#,
         r#""max_age":300,"created":1800000000}"#
     );
 

@@ -5,6 +5,7 @@ use alloc::{string::ToString, vec::Vec};
 use grantry_core::{HttpRequest, HttpResponse, Scope, SecretString, UnixTime};
 use grantry_jwt::JwkSet;
 
+use crate::client::ForeignOwner;
 use crate::id_token::{Expected, Origin};
 use crate::token_answer::TokenAnswer;
 use crate::{Client, TokenError, Tokens};
@@ -23,11 +24,17 @@ pub struct Refresh<'a> {
 }
 
 impl Client {
-    /// Makes a refresh; `None` when the tokens have no refresh token.
-    #[must_use]
-    pub fn refresh<'a>(&'a self, tokens: &'a Tokens) -> Option<Refresh<'a>> {
-        let refresh_token = tokens.refresh_token()?;
-        Some(Refresh { client: self, previous: tokens, refresh_token, scope: None })
+    /// Makes a refresh of this client's own tokens: a host with several providers picks the client by
+    /// [`Tokens::issuer`] and [`Tokens::client_id`].
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError::AnotherProvider`] and [`RefreshError::AnotherClient`] for tokens that this client
+    /// was not issued, [`RefreshError::NoRefreshToken`].
+    pub fn refresh<'a>(&'a self, tokens: &'a Tokens) -> Result<Refresh<'a>, RefreshError> {
+        self.check_owner(&tokens.issuer, &tokens.client_id)?;
+        let refresh_token = tokens.refresh_token().ok_or(RefreshError::NoRefreshToken)?;
+        Ok(Refresh { client: self, previous: tokens, refresh_token, scope: None })
     }
 }
 
@@ -72,11 +79,38 @@ impl Refresh<'_> {
         };
         let asked = self.scope.as_ref().unwrap_or(&self.previous.scope);
         Ok(Tokens {
+            issuer: self.previous.issuer.clone(),
+            client_id: self.previous.client_id.clone(),
             access_token: answer.access_token,
             expires_at: answer.lifetime.map(|lifetime| now.saturating_add(lifetime)),
             refresh_token: answer.refresh_token.or_else(|| Some(self.refresh_token.clone())),
             id_token,
             scope: answer.scope.unwrap_or_else(|| asked.clone()),
         })
+    }
+}
+
+/// Why tokens can't be refreshed. Nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// The tokens are of another provider: the host took the wrong client.
+    #[error("the tokens are of another provider")]
+    AnotherProvider,
+    /// The tokens are of another client of this provider: the host took the wrong client
+    /// ([RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6)).
+    #[error("the tokens are of another client (RFC 6749 section 6)")]
+    AnotherClient,
+    /// The provider gave no refresh token.
+    #[error("there is no refresh token")]
+    NoRefreshToken,
+}
+
+impl From<ForeignOwner> for RefreshError {
+    fn from(owner: ForeignOwner) -> Self {
+        match owner {
+            ForeignOwner::Provider => Self::AnotherProvider,
+            ForeignOwner::Client => Self::AnotherClient,
+        }
     }
 }

@@ -3,11 +3,11 @@
 use grantry_core::{HttpRequest, HttpResponse, SecretString};
 use url::Url;
 
+use crate::client::ForeignOwner;
 use crate::response::{self, ResponseError};
-use crate::{Client, Refusal};
+use crate::{Client, Refusal, Tokens};
 
-/// The revocation of one token: of a refresh token to end the grant, of an access token to end that
-/// token alone.
+/// The revocation of one token.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is revoked until the request is sent"]
 pub struct Revocation<'a> {
@@ -17,11 +17,35 @@ pub struct Revocation<'a> {
 }
 
 impl Client {
-    /// Makes a revocation; `None` when the provider has no endpoint for it.
-    #[must_use]
-    pub fn revoke<'a>(&'a self, token: &'a SecretString) -> Option<Revocation<'a>> {
-        let endpoint = self.provider().revocation_url()?;
-        Some(Revocation { client: self, endpoint, token })
+    /// Makes the revocation that ends the grant: of the refresh token, or of the access token when
+    /// there is no other.
+    ///
+    /// # Errors
+    ///
+    /// [`RevokeError::AnotherProvider`] and [`RevokeError::AnotherClient`] for tokens that this client
+    /// was not issued, [`RevokeError::NoEndpoint`].
+    pub fn revoke_grant<'a>(&'a self, tokens: &'a Tokens) -> Result<Revocation<'a>, RevokeError> {
+        self.revoke(tokens, tokens.refresh_token().unwrap_or_else(|| tokens.access_token()))
+    }
+
+    /// Makes the revocation of the access token. The provider decides whether the grant ends with it
+    /// ([RFC 7009 section 2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.1)).
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::revoke_grant`].
+    pub fn revoke_access_token<'a>(&'a self, tokens: &'a Tokens) -> Result<Revocation<'a>, RevokeError> {
+        self.revoke(tokens, tokens.access_token())
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        tokens: &'a Tokens,
+        token: &'a SecretString,
+    ) -> Result<Revocation<'a>, RevokeError> {
+        self.check_owner(&tokens.issuer, &tokens.client_id)?;
+        let endpoint = self.provider().revocation_url().ok_or(RevokeError::NoEndpoint)?;
+        Ok(Revocation { client: self, endpoint, token })
     }
 }
 
@@ -42,7 +66,11 @@ impl Revocation<'_> {
     /// [`RevocationError::Response`] for an answer that is none.
     pub fn response(&self, response: &HttpResponse) -> Result<(), RevocationError> {
         match response.status {
-            200 => Ok(()),
+            // RFC 7009 section 2.2: the body of a 200 means nothing, but an error in it is no success.
+            200 => match response::refusal(response) {
+                Some(refusal) => Err(RevocationError::Refused { refusal, status: 200 }),
+                None => Ok(()),
+            },
             // RFC 7009 section 2.2.1: the client assumes that the token still exists.
             503 => Err(RevocationError::Unavailable { retry_after: retry_after(response) }),
             status => Err(match response::refusal(response) {
@@ -59,7 +87,31 @@ fn retry_after(response: &HttpResponse) -> Option<u64> {
     value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten()
 }
 
-/// Why a token may not be revoked.
+/// Why no revocation can be made. Nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RevokeError {
+    /// The tokens are of another provider: the host took the wrong client.
+    #[error("the tokens are of another provider")]
+    AnotherProvider,
+    /// The tokens are of another client of this provider: the host took the wrong client.
+    #[error("the tokens are of another client (RFC 7009 section 2.1)")]
+    AnotherClient,
+    /// The provider has no endpoint that revokes.
+    #[error("the provider has no revocation endpoint")]
+    NoEndpoint,
+}
+
+impl From<ForeignOwner> for RevokeError {
+    fn from(owner: ForeignOwner) -> Self {
+        match owner {
+            ForeignOwner::Provider => Self::AnotherProvider,
+            ForeignOwner::Client => Self::AnotherClient,
+        }
+    }
+}
+
+/// Why a token may still stand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevocationError {

@@ -1,12 +1,14 @@
 //! What a flow ends with.
 
-use grantry_core::{Scope, SecretString, UnixTime};
+use grantry_core::{ClientId, Issuer, Scope, SecretString, UnixTime};
 
 use crate::IdToken;
 
 /// Tokens of one grant, checked. `Debug` shows none of them.
 #[derive(Clone, Debug)]
 pub struct Tokens {
+    pub(crate) issuer: Issuer,
+    pub(crate) client_id: ClientId,
     pub(crate) access_token: SecretString,
     pub(crate) expires_at: Option<UnixTime>,
     pub(crate) refresh_token: Option<SecretString>,
@@ -15,6 +17,18 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// Returns the provider that issued the tokens, the only one that they are sent to.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// Returns the client that the tokens were issued to.
+    #[must_use]
+    pub const fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
     /// Returns the access token: visible ASCII, to be sent as `Authorization: Bearer`
     /// ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
     #[must_use]

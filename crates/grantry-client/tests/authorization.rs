@@ -18,7 +18,7 @@ fn rfc6749_4_1_1_the_request_has_every_parameter_once() {
     let request = request("openid photos")
         .with_max_age(Duration::from_secs(300))
         .with_parameter("prompt", "login & more");
-    let (url, pending) = client().authorize(request, &moment()).unwrap();
+    let (url, pending) = client().authorize(request, moment()).unwrap();
     let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     let query: BTreeMap<_, _> = pairs.iter().cloned().collect();
     assert_eq!(query.len(), pairs.len());
@@ -46,7 +46,7 @@ fn rfc6749_4_1_1_the_request_has_every_parameter_once() {
 fn rfc9700_2_1_1_state_nonce_and_verifier_are_fresh_and_independent() {
     let values = |seed: u8| {
         let moment = Moment::new(common::NOW, [seed; 32]);
-        let (_, pending) = client().authorize(request("openid"), &moment).unwrap();
+        let (_, pending) = client().authorize(request("openid"), moment).unwrap();
         let stored: serde_json::Value = serde_json::from_str(pending.to_json().expose()).unwrap();
         ["state", "nonce", "code_verifier"].map(|name| stored[name].as_str().unwrap().to_owned())
     };
@@ -66,7 +66,7 @@ fn rfc6749_3_1_the_query_of_the_endpoint_is_kept() {
     ] {
         let issuer = Issuer::parse("https://as.example").unwrap();
         let provider = Provider::new(issuer, endpoint, "https://as.example/token").unwrap();
-        let (url, _) = client_of(provider).authorize(request(""), &moment()).unwrap();
+        let (url, _) = client_of(provider).authorize(request(""), moment()).unwrap();
         assert!(url.as_str().starts_with(start), "{url}");
     }
 }
@@ -80,7 +80,7 @@ fn rfc6749_3_1_no_parameter_stands_twice() {
         let request = parameters
             .iter()
             .fold(request("a"), |request, (name, value)| request.with_parameter(*name, *value));
-        at(endpoint).authorize(request, &moment()).map(drop)
+        at(endpoint).authorize(request, moment()).map(drop)
     };
     let plain = "https://as.example/a";
     for name in ["state", "nonce", "scope", "code_challenge", "redirect_uri", "request", "request_uri"] {
@@ -102,7 +102,7 @@ fn rfc9700_2_1_1_a_provider_whose_list_lacks_s256_gets_no_request() {
     let with = |methods: &[&'static str]| {
         let provider = provider("https://as.example");
         let provider = provider.with_code_challenge_methods_supported(methods.iter().copied());
-        client_of(provider).authorize(request("a"), &moment()).map(drop)
+        client_of(provider).authorize(request("a"), moment()).map(drop)
     };
     assert_eq!(with(&["plain"]), Err(AuthorizationError::S256NotSupported));
     assert_eq!(with(&[]), Err(AuthorizationError::S256NotSupported));
@@ -112,9 +112,9 @@ fn rfc9700_2_1_1_a_provider_whose_list_lacks_s256_gets_no_request() {
 
 #[test]
 fn oidc_3_1_2_1_a_nonce_goes_with_openid_alone() {
-    let (url, _) = client().authorize(request("photos"), &moment()).unwrap();
+    let (url, _) = client().authorize(request("photos"), moment()).unwrap();
     assert!(url.query_pairs().all(|(name, _)| name != "nonce"));
-    let (url, _) = client().authorize(request("openid").danger_without_state(), &moment()).unwrap();
+    let (url, _) = client().authorize(request("openid").danger_without_state(), moment()).unwrap();
     assert!(url.query_pairs().any(|(name, _)| name == "nonce"));
     assert!(url.query_pairs().all(|(name, _)| name != "state"));
 }
@@ -125,7 +125,7 @@ fn what_the_host_stores_comes_back_whole() {
     assert_eq!(flow.issuer().as_str(), "https://as.example");
     assert_eq!(flow.created(), common::NOW);
     let (_, original) =
-        client().authorize(request("openid").with_max_age(Duration::from_secs(9)), &moment()).unwrap();
+        client().authorize(request("openid").with_max_age(Duration::from_secs(9)), moment()).unwrap();
     assert_eq!(flow.to_json().expose(), original.to_json().expose());
     assert!(original.state().unwrap().matches(flow.state().unwrap().expose()));
 }

@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::{client, client_of, pending, provider, request, vectors};
-use grantry_client::{CallbackError, Client, Pending};
+use common::{NOW, client, client_named, client_of, pending, provider, request, vectors};
+use grantry_client::{CallbackError, Client, ClientAuthentication, Pending};
 use grantry_core::form::{self, FormError};
-use grantry_core::{ErrorCode, SecretString};
+use grantry_core::{ClientId, ErrorCode, SecretString, UnixTime};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn client_for(expect: &Value) -> Client {
 }
 
 fn body_of(client: &Client, flow: Pending, query: &str) -> Result<String, CallbackError> {
-    let request = client.callback(flow, query)?.request();
+    let request = client.callback(flow, query, NOW)?.request();
     Ok(String::from_utf8(request.body).unwrap())
 }
 
@@ -118,7 +118,7 @@ fn cb_28_a_flow_without_state_needs_danger_and_still_has_pkce() {
     let client = client();
     let start = || {
         let (url, flow) =
-            client.authorize(request("photos").danger_without_state(), &common::moment()).unwrap();
+            client.authorize(request("photos").danger_without_state(), common::moment()).unwrap();
         assert!(url.query_pairs().any(|(name, _)| name == "code_challenge"));
         flow
     };
@@ -135,7 +135,7 @@ fn cb_29_rfc9700_4_7_a_callback_url_works_once() {
     let mut session: Option<SecretString> = Some(flow.to_json());
     let mut open = || {
         let flow = Pending::from_json(session.take()?.expose()).unwrap();
-        Some(client.callback(flow, "code=abc&state=st-1").map(drop))
+        Some(client.callback(flow, "code=abc&state=st-1", NOW).map(drop))
     };
     assert_eq!(open(), Some(Ok(())));
     assert_eq!(open(), None);
@@ -151,6 +151,50 @@ fn cb_31_rfc9700_4_4_an_answer_of_another_provider_is_refused() {
     // The host takes the client that the answer names.
     assert_eq!(body_of(&b, at_a(), answer_of_b), Err(CallbackError::AnotherProvider));
     assert_eq!(body_of(&b, at_a(), "code=abc&state=st-1"), Err(CallbackError::AnotherProvider));
+}
+
+#[test]
+fn rfc6749_4_1_3_a_flow_of_another_client_or_redirect_uri_is_refused() {
+    let good = "code=abc&state=st-1";
+    let flow = |edits: &Value| pending(&client(), request("photos"), edits);
+    let other = client_named("app-2", provider("https://as.example"));
+    assert_eq!(body_of(&other, flow(&json!({ "state": "st-1" })), good), Err(CallbackError::AnotherClient));
+    let id = ClientId::parse("app-1").unwrap();
+    let provider = provider("https://as.example");
+    let other = Client::new(provider, id, ClientAuthentication::None, "https://app.example/cb2").unwrap();
+    assert_eq!(body_of(&other, flow(&json!({ "state": "st-1" })), good), Err(CallbackError::AnotherClient));
+    let edits = json!({ "state": "st-1", "client_id": "app-2" });
+    assert_eq!(body_of(&client(), flow(&edits), good), Err(CallbackError::AnotherClient));
+}
+
+#[test]
+fn rfc9700_4_7_a_flow_ends_after_an_hour() {
+    let client = client();
+    let after = |seconds: u64| {
+        let flow = pending(&client, request("photos"), &json!({ "state": "st-1" }));
+        let now = UnixTime::from_secs(NOW.as_secs() + seconds);
+        client.callback(flow, "code=abc&state=st-1", now).map(drop)
+    };
+    assert_eq!(Pending::LIFETIME.as_secs(), 3600);
+    assert_eq!((after(3599), after(3600)), (Ok(()), Err(CallbackError::Expired)));
+}
+
+/// A stranger's link opens the redirect URI with a state of its own: a host that looks the flow up by state
+/// finds none, and the person's own flow still waits.
+#[test]
+fn rfc6819_4_4_1_13_a_forged_callback_uses_up_no_flow() {
+    let client = client();
+    let mut session: Vec<Pending> =
+        ["st-1", "st-2"].map(|state| pending(&client, request("photos"), &json!({ "state": state }))).into();
+    let mut open = |state: &str| {
+        let belongs = |flow: &Pending| flow.state().is_some_and(|kept| kept.matches(state));
+        let position = session.iter().position(belongs)?;
+        Some(body_of(&client, session.remove(position), &format!("code=abc&state={state}")).is_ok())
+    };
+    assert_eq!(
+        [open("forged"), open("st-2"), open("st-2"), open("st-1")],
+        [None, Some(true), None, Some(true)]
+    );
 }
 
 #[test]

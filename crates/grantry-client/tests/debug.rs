@@ -26,13 +26,13 @@ fn no_debug_output_shows_a_secret() {
     let edits = json!({ "state": secret("state"), "nonce": secret("nonce"), "code_verifier": verifier });
     let flow = pending(&client, request("openid"), &edits);
     let mut shown = format!("{client:?} {basic:?} {post:?} {flow:?} {:?}", flow.to_json());
-    let exchange = client.callback(flow, "code=hunter2-code&state=hunter2-state").unwrap();
+    let exchange = client.callback(flow, "code=hunter2-code&state=hunter2-state", NOW).unwrap();
     let answer = token_answer(
         &json!({ "access_token": secret("at"), "refresh_token": secret("rt"), "id_token": id_token }),
     );
     let tokens = exchange.response(&answer, &keys(), NOW).unwrap();
     let refresh = client.refresh(&tokens).unwrap();
-    let revocation = client.revoke(tokens.access_token()).unwrap();
+    let revocation = client.revoke_grant(&tokens).unwrap();
     shown +=
         &format!("{exchange:?} {answer:?} {tokens:?} {:?} {refresh:?} {revocation:?}", tokens.id_token());
     shown += &format!("{:?} {:?} {:?}", exchange.request(), refresh.request(), revocation.request());
@@ -59,6 +59,6 @@ fn no_error_shows_a_secret() {
         assert!(!format!("{error:?} {error}").contains("hunter2"), "{status}");
     }
     let flow = pending(&client, request("photos"), &json!({ "state": "hunter2" }));
-    let error: CallbackError = client.callback(flow, "code=hunter2&state=hunter2-2").unwrap_err();
+    let error: CallbackError = client.callback(flow, "code=hunter2&state=hunter2-2", NOW).unwrap_err();
     assert!(!format!("{error:?} {error}").contains("hunter2"));
 }

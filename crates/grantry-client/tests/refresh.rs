@@ -8,7 +8,9 @@ mod common;
 use alloc::collections::BTreeMap;
 
 use common::{KEY, NOW, client, exchange, id_claims, keys, login, provider, token_answer};
-use grantry_client::{Client, ClientAuthentication, RevocationError, TokenError};
+use grantry_client::{
+    Client, ClientAuthentication, RefreshError, Revocation, RevocationError, RevokeError, TokenError, Tokens,
+};
 use grantry_core::form::{Form, Known};
 use grantry_core::{ClientId, CodeVerifier, HttpRequest, HttpResponse, Scope, SecretString};
 use serde_json::json;
@@ -40,6 +42,11 @@ fn client_with(authentication: ClientAuthentication) -> Client {
     Client::new(provider, id, authentication, "https://app.example/cb").unwrap()
 }
 
+fn tokens_of(client: &Client) -> Tokens {
+    let answer = token_answer(&json!({ "refresh_token": "rt-1" }));
+    exchange(client, "photos").response(&answer, &keys(), NOW).unwrap()
+}
+
 #[test]
 fn rfc6749_4_1_3_the_exchange_carries_code_redirect_uri_and_verifier() {
     let client = client();
@@ -54,7 +61,7 @@ fn rfc6749_4_1_3_the_exchange_carries_code_redirect_uri_and_verifier() {
         (form["grant_type"].as_str(), form["redirect_uri"].as_str()),
         ("authorization_code", "https://app.example/cb")
     );
-    let (url, _) = client.authorize(common::request("photos"), &common::moment()).unwrap();
+    let (url, _) = client.authorize(common::request("photos"), common::moment()).unwrap();
     let challenge = CodeVerifier::parse(&form["code_verifier"]).unwrap().challenge();
     assert!(url.as_str().contains(&format!("code_challenge={}&", challenge.as_str())));
 }
@@ -62,8 +69,11 @@ fn rfc6749_4_1_3_the_exchange_carries_code_redirect_uri_and_verifier() {
 #[test]
 fn rfc6749_2_3_1_each_way_of_authentication_is_used_alone() {
     let secret = || SecretString::from("s:&");
-    let token = SecretString::from("rt-1");
-    let request = |authentication| client_with(authentication).revoke(&token).unwrap().request();
+    let request = |authentication| {
+        let client = client_with(authentication);
+        let tokens = tokens_of(&client);
+        client.revoke_grant(&tokens).unwrap().request()
+    };
 
     let none = request(ClientAuthentication::None);
     assert_eq!(parameters(&none), [("client_id", "app 1".into()), ("token", "rt-1".into())].into());
@@ -116,7 +126,7 @@ fn rfc6749_6_a_narrower_scope_is_asked_and_kept() {
 fn a_grant_without_refresh_token_is_not_refreshed() {
     let client = client();
     let tokens = exchange(&client, "photos").response(&token_answer(&json!({})), &keys(), NOW).unwrap();
-    assert!(client.refresh(&tokens).is_none());
+    assert_eq!(client.refresh(&tokens).map(drop), Err(RefreshError::NoRefreshToken));
 }
 
 #[test]
@@ -132,8 +142,8 @@ fn rfc6749_5_2_a_dead_grant_is_told_by_its_code() {
 #[test]
 fn rfc7009_2_2_revoked_is_status_200_and_503_is_not_done() {
     let client = client_with(ClientAuthentication::None);
-    let token = SecretString::from("rt-1");
-    let revocation = client.revoke(&token).unwrap();
+    let tokens = tokens_of(&client);
+    let revocation = client.revoke_grant(&tokens).unwrap();
     assert_eq!(revocation.request().target, "https://as.example/revoke");
     let read = |response: HttpResponse| revocation.response(&response);
     assert_eq!(read(HttpResponse::new(200).with_body("anything")), Ok(()));
@@ -152,5 +162,50 @@ fn rfc7009_2_2_revoked_is_status_200_and_503_is_not_done() {
     for status in [201, 204, 302, 404, 500] {
         assert!(matches!(read(HttpResponse::new(status)), Err(RevocationError::Response(_))), "{status}");
     }
-    assert!(common::client().revoke(&token).is_none());
+    let without_endpoint = common::client_named("app 1", provider("https://as.example"));
+    assert_eq!(without_endpoint.revoke_grant(&tokens).map(drop), Err(RevokeError::NoEndpoint));
+}
+
+#[test]
+fn rfc7009_2_2_1_an_error_with_status_200_is_no_revocation() {
+    let client = client_with(ClientAuthentication::None);
+    let tokens = tokens_of(&client);
+    let answer = HttpResponse::json(200, &json!({ "error": "invalid_client" }));
+    let outcome = client.revoke_grant(&tokens).unwrap().response(&answer);
+    let Err(RevocationError::Refused { refusal, status: 200 }) = outcome else { unreachable!("{outcome:?}") };
+    assert_eq!(refusal.error(), "invalid_client");
+}
+
+#[test]
+fn rfc7009_2_1_a_grant_is_revoked_by_its_refresh_token() {
+    let client = client_with(ClientAuthentication::None);
+    let tokens = tokens_of(&client);
+    let revoked = |revocation: Result<Revocation<'_>, RevokeError>| {
+        parameters(&revocation.unwrap().request())["token"].clone()
+    };
+    assert_eq!(revoked(client.revoke_grant(&tokens)), "rt-1");
+    assert_eq!(revoked(client.revoke_access_token(&tokens)), "at-1");
+    let without = exchange(&client, "photos").response(&token_answer(&json!({})), &keys(), NOW).unwrap();
+    assert_eq!(revoked(client.revoke_grant(&without)), "at-1");
+}
+
+#[test]
+fn rfc9700_4_4_tokens_are_sent_to_their_own_provider_by_their_own_client() {
+    let tokens = login(&client(), &id_claims());
+    assert_eq!((tokens.issuer().as_str(), tokens.client_id().as_str()), ("https://as.example", "app-1"));
+    let refreshed = client()
+        .refresh(&tokens)
+        .unwrap()
+        .response(&token_answer(&json!({ "access_token": "at-2" })), &keys(), NOW)
+        .unwrap();
+    let evil = provider("https://evil.example").with_revocation_endpoint("https://evil.example/r").unwrap();
+    let (evil, other) = (common::client_of(evil), client_with(ClientAuthentication::None));
+    for tokens in [tokens, refreshed] {
+        assert_eq!(evil.refresh(&tokens).map(drop), Err(RefreshError::AnotherProvider));
+        assert_eq!(evil.revoke_grant(&tokens).map(drop), Err(RevokeError::AnotherProvider));
+        assert_eq!(evil.revoke_access_token(&tokens).map(drop), Err(RevokeError::AnotherProvider));
+        assert_eq!(other.refresh(&tokens).map(drop), Err(RefreshError::AnotherClient));
+        assert_eq!(other.revoke_grant(&tokens).map(drop), Err(RevokeError::AnotherClient));
+        assert_eq!(other.revoke_access_token(&tokens).map(drop), Err(RevokeError::AnotherClient));
+    }
 }

@@ -65,7 +65,7 @@ impl World {
     fn log_in(&self, scope: &str, at: u64) -> Tokens {
         let seed = u8::try_from(at).unwrap();
         let request = AuthorizationRequest::new(Scope::parse(scope).unwrap());
-        let (url, pending) = self.client.authorize(request, &moment(at, 100 + seed)).unwrap();
+        let (url, pending) = self.client.authorize(request, moment(at, 100 + seed)).unwrap();
         let arrival = HttpRequest::new("GET", url.as_str());
         let answer =
             run(&self.store, &self.server.authorize(&arrival), moment(at, 101 + seed)).unwrap().answer;
@@ -79,7 +79,7 @@ impl World {
             .answer;
         let Approved::Redirect(redirect) = answer else { panic!("{answer:?}") };
         let (_, query) = redirect.url().expose().split_once('?').unwrap();
-        let exchange = self.client.callback(pending, query).unwrap();
+        let exchange = self.client.callback(pending, query, UnixTime::from_secs(START + at)).unwrap();
         let response = self.serve(&exchange.request(), at);
         exchange.response(&response, self.keys(), UnixTime::from_secs(START + at)).unwrap()
     }
@@ -141,7 +141,7 @@ fn a_login_a_refresh_an_alarm_and_a_revocation_between_the_three_roles() {
     assert_eq!(world.introspected(&refreshed, 64), Err(Reason::Inactive));
 
     let tokens = world.log_in("openid read", 70);
-    let revocation = world.client.revoke(tokens.access_token()).unwrap();
+    let revocation = world.client.revoke_access_token(&tokens).unwrap();
     revocation.response(&world.serve(&revocation.request(), 71)).unwrap();
     assert_eq!(world.introspected(&tokens, 72), Err(Reason::Inactive));
     assert_eq!(refused(world.refresh(&tokens, 73)), Some(ErrorCode::InvalidGrant));

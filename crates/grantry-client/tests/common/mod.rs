@@ -37,7 +37,11 @@ pub(crate) fn provider(issuer: &str) -> Provider {
 }
 
 pub(crate) fn client_of(provider: Provider) -> Client {
-    let id = ClientId::parse("app-1").unwrap();
+    client_named("app-1", provider)
+}
+
+pub(crate) fn client_named(id: &str, provider: Provider) -> Client {
+    let id = ClientId::parse(id).unwrap();
     Client::new(provider, id, ClientAuthentication::None, "https://app.example/cb").unwrap()
 }
 
@@ -51,7 +55,7 @@ pub(crate) fn request(scope: &str) -> AuthorizationRequest {
 
 /// Starts a flow and puts the values of a vector into what the host stored.
 pub(crate) fn pending(client: &Client, request: AuthorizationRequest, edits: &Value) -> Pending {
-    let (_, pending) = client.authorize(request, &moment()).unwrap();
+    let (_, pending) = client.authorize(request, moment()).unwrap();
     let mut stored: Value = serde_json::from_str(pending.to_json().expose()).unwrap();
     for (name, value) in edits.as_object().unwrap() {
         stored[name] = value.clone();
@@ -62,7 +66,7 @@ pub(crate) fn pending(client: &Client, request: AuthorizationRequest, edits: &Va
 /// A flow whose callback went well.
 pub(crate) fn exchange<'a>(client: &'a Client, scope: &str) -> CodeExchange<'a> {
     let pending = pending(client, request(scope), &json!({ "state": "st-1", "nonce": "n-1" }));
-    client.callback(pending, "code=abc&state=st-1&iss=https%3A%2F%2Fas.example").unwrap()
+    client.callback(pending, "code=abc&state=st-1&iss=https%3A%2F%2Fas.example", NOW).unwrap()
 }
 
 pub(crate) fn id_claims() -> Value {

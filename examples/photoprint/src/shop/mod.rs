@@ -156,7 +156,7 @@ impl Shop {
     async fn refresh(self: &Arc<Self>, visit: &Arc<Visit>) -> Result<(), Failure> {
         let (shop, visit) = (Arc::clone(self), Arc::clone(visit));
         let refreshing = tokio::spawn(async move {
-            let connection = visit.connection.as_ref().ok_or(Failure::NothingToRefresh)?;
+            let connection = visit.connection.as_ref().ok_or(Failure::NotConnected)?;
             let mut tokens = connection.tokens.lock().await;
             *tokens = shop.accounts.refresh(&tokens).await?;
             Ok(())
@@ -191,7 +191,7 @@ async fn connect(
     let session = shop.posted(&jar, form.get("csrf"))?;
     let request = AuthorizationRequest::new(shop.scope.clone());
     let (url, pending) =
-        shop.accounts.client.authorize(request, &Moment::now()?).map_err(|_| Problem::Unavailable)?;
+        shop.accounts.client.authorize(request, Moment::now()?).map_err(|_| Problem::Unavailable)?;
     let state = pending.state().map(|state| short(state.expose())).unwrap_or_default();
     session.state.remember(pending);
     shop.hear_browser("POST /connect");

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use grantry::client::{
-    CallbackError, Client, ClientAuthentication, IdTokenError, Pending, Provider, TokenError, Tokens,
+    CallbackError, Client, ClientAuthentication, IdTokenError, Pending, Provider, RefreshError, TokenError,
+    Tokens,
 };
 use grantry::core::{
     ClientId, ErrorCode, HttpRequest, HttpResponse, Issuer, Moment, MomentError, SecretString, UnixTime,
@@ -53,22 +54,21 @@ impl Accounts {
 
     /// Checks what the browser brought back and exchanges the code for tokens.
     pub(crate) async fn redeem(&self, pending: Pending, query: &str) -> Result<Tokens, Failure> {
-        let exchange = self.client.callback(pending, query)?;
+        let exchange = self.client.callback(pending, query, Moment::now()?.time())?;
         let answer = self.back_channel.send(exchange.request()).await?;
         self.read(|keys, now| exchange.response(&answer, keys, now)).await
     }
 
     /// Trades the tokens for new ones.
     pub(crate) async fn refresh(&self, tokens: &Tokens) -> Result<Tokens, Failure> {
-        let refresh = self.client.refresh(tokens).ok_or(Failure::NothingToRefresh)?;
+        let refresh = self.client.refresh(tokens)?;
         let answer = self.back_channel.send(refresh.request()).await?;
         self.read(|keys, now| refresh.response(&answer, keys, now)).await
     }
 
     /// Gives the tokens back. Any token of a grant ends all of it.
     pub(crate) async fn revoke(&self, tokens: &Tokens) -> Result<(), Failure> {
-        let token = tokens.refresh_token().unwrap_or_else(|| tokens.access_token());
-        let revocation = self.client.revoke(token).ok_or(Failure::NotRevoked)?;
+        let revocation = self.client.revoke_grant(tokens).map_err(|_| Failure::NotRevoked)?;
         let answer: HttpResponse = self.back_channel.send(revocation.request()).await?;
         revocation.response(&answer).map_err(|_| Failure::NotRevoked)
     }
@@ -118,6 +118,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Callback(#[from] CallbackError),
     #[error(transparent)]
+    Refresh(#[from] RefreshError),
+    #[error(transparent)]
     Token(#[from] TokenError),
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
@@ -125,8 +127,8 @@ pub(crate) enum Failure {
     Moment(#[from] MomentError),
     #[error("the task ended early")]
     Interrupted,
-    #[error("there is no refresh token")]
-    NothingToRefresh,
+    #[error("nobody is connected")]
+    NotConnected,
     #[error("the tokens could not be revoked")]
     NotRevoked,
     #[error("the metadata is of another issuer (RFC 8414 section 3.3)")]

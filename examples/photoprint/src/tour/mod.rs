@@ -199,7 +199,7 @@ impl Tour<'_> {
         self.step("Somebody who copied the first refresh token uses it");
         let current = self.tokens().await?;
         let refresh = self.sites.shop.accounts.client.refresh(stolen);
-        let request = refresh.ok_or_else(|| Failed::new("there is no refresh token"))?.request();
+        let request = refresh.map_err(|error| Failed::new(error.to_string()))?.request();
         let answer = self.stranger.send(request).await?;
         self.check(
             answer.status == 400 && error(&answer) == "invalid_grant",
