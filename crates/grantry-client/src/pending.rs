@@ -68,20 +68,20 @@ impl Pending {
     /// Writes the stored form. It holds the code verifier: keep it on the server.
     #[must_use]
     pub fn to_json(&self) -> SecretString {
-        let stored = Stored {
+        let written = Written {
             version: Self::VERSION,
-            issuer: self.issuer.as_str().into(),
-            client_id: self.client_id.clone(),
-            redirect_uri: self.redirect_uri.clone(),
-            state: self.state.as_ref().map(|state| state.expose().into()),
-            nonce: self.nonce.as_ref().map(|nonce| nonce.expose().into()),
-            code_verifier: self.code_verifier.expose().into(),
-            scope: self.scope.clone(),
+            issuer: self.issuer.as_str(),
+            client_id: &self.client_id,
+            redirect_uri: &self.redirect_uri,
+            state: self.state.as_ref().map(SecretString::expose),
+            nonce: self.nonce.as_ref().map(SecretString::expose),
+            code_verifier: self.code_verifier.expose(),
+            scope: &self.scope,
             max_age: self.max_age.map(|age| age.as_secs()),
             created: self.created,
         };
         // Plain strings and numbers always serialize; the empty text would be refused on reading.
-        SecretString::from(serde_json::to_string(&stored).unwrap_or_default())
+        SecretString::from(serde_json::to_string(&written).unwrap_or_default())
     }
 
     /// Reads the stored form. What was stored is trusted: read only what this host wrote.
@@ -100,9 +100,10 @@ impl Pending {
             issuer: Issuer::danger_loopback_http(stored.issuer).map_err(|_| PendingError::Malformed)?,
             client_id: stored.client_id,
             redirect_uri: stored.redirect_uri,
-            state: stored.state.map(SecretString::from),
-            nonce: stored.nonce.map(SecretString::from),
-            code_verifier: CodeVerifier::parse(&stored.code_verifier).map_err(|_| PendingError::Malformed)?,
+            state: stored.state,
+            nonce: stored.nonce,
+            code_verifier: CodeVerifier::parse(stored.code_verifier.expose())
+                .map_err(|_| PendingError::Malformed)?,
             scope: stored.scope,
             max_age: stored.max_age.map(Duration::from_secs),
             created: stored.created,
@@ -115,16 +116,33 @@ struct Version {
     version: u32,
 }
 
-#[derive(Serialize, Deserialize)]
+/// The members in the order of the stored bytes, borrowed: no copy of a secret is made on the way.
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u32,
+    issuer: &'a str,
+    client_id: &'a ClientId,
+    redirect_uri: &'a str,
+    state: Option<&'a str>,
+    nonce: Option<&'a str>,
+    code_verifier: &'a str,
+    scope: &'a Scope,
+    max_age: Option<u64>,
+    created: UnixTime,
+}
+
+/// The same members, read.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
-    version: u32,
+    #[serde(rename = "version")]
+    _version: u32,
     issuer: String,
     client_id: ClientId,
     redirect_uri: String,
-    state: Option<String>,
-    nonce: Option<String>,
-    code_verifier: String,
+    state: Option<SecretString>,
+    nonce: Option<SecretString>,
+    code_verifier: SecretString,
     scope: Scope,
     max_age: Option<u64>,
     created: UnixTime,
@@ -161,6 +179,15 @@ mod tests {
     #[test]
     fn the_stored_form_is_fixed_bytes() {
         assert_eq!(Pending::from_json(GOLDEN).map(|p| p.to_json().expose() == GOLDEN), Ok(true));
+    }
+
+    #[test]
+    fn a_flow_of_a_loopback_issuer_is_read_and_no_other_without_https() {
+        let loopback = GOLDEN.replace("https://as.example", "http://127.0.0.1:8080");
+        let pending = Pending::from_json(&loopback).unwrap();
+        assert_eq!(pending.issuer().as_str(), "http://127.0.0.1:8080");
+        let other = GOLDEN.replace("https://as.example", "http://192.0.2.1:8080");
+        assert_eq!(Pending::from_json(&other).map(drop), Err(PendingError::Malformed));
     }
 
     #[test]

@@ -56,8 +56,7 @@ impl TokenAnswer {
     }
 }
 
-fn token(text: String) -> Result<SecretString, ResponseError> {
-    let token = SecretString::from(text);
+fn token(token: SecretString) -> Result<SecretString, ResponseError> {
     if token.expose().is_empty() || !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(ResponseError::Token);
     }
@@ -66,14 +65,14 @@ fn token(text: String) -> Result<SecretString, ResponseError> {
 
 #[derive(Deserialize)]
 struct Body {
-    access_token: String,
+    access_token: SecretString,
     token_type: String,
     #[serde(default, deserialize_with = "member::present")]
     expires_in: Option<u64>,
     #[serde(default, deserialize_with = "member::present")]
-    refresh_token: Option<String>,
+    refresh_token: Option<SecretString>,
     #[serde(default, deserialize_with = "member::present")]
-    id_token: Option<String>,
+    id_token: Option<SecretString>,
     #[serde(default, deserialize_with = "member::present")]
     scope: Option<String>,
     #[serde(default)]

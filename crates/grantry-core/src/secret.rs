@@ -3,6 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
+use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -36,6 +37,13 @@ impl From<String> for SecretString {
 impl From<&str> for SecretString {
     fn from(text: &str) -> Self {
         Self::from(String::from(text))
+    }
+}
+
+/// Reads a text into its wiped place at once. There is no way back: it is never serialized.
+impl<'de> Deserialize<'de> for SecretString {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        String::deserialize(reader).map(Self::from)
     }
 }
 
