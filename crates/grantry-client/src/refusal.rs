@@ -10,7 +10,10 @@ use grantry_core::ErrorCode;
 ///
 /// The texts are the provider's, cut to a limit and with every character outside printable ASCII
 /// replaced by `?`. Escape them before they are shown on a page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` and `Display` show neither: a broken server can echo a token in both. What they show is the
+/// code, when it is a registered one.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
     error: String,
     description: Option<String>,
@@ -50,9 +53,14 @@ impl Refusal {
 }
 
 impl fmt::Display for Refusal {
-    /// Writes the `error` alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.error)
+        f.write_str(self.code().map_or("an unregistered error", ErrorCode::as_str))
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal").field("code", &self.code()).finish_non_exhaustive()
     }
 }
 
@@ -64,6 +72,8 @@ pub(crate) fn clean(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::*;
 
     #[test]
@@ -74,5 +84,13 @@ mod tests {
         assert!(description.starts_with("a???[31m??a"), "{description}");
         assert_eq!(description.len(), Refusal::MAX_DESCRIPTION_BYTES);
         assert_eq!(Refusal::new("x", Some("")).description(), None);
+    }
+
+    #[test]
+    fn an_echoed_token_stays_out_of_logs() {
+        let known = Refusal::new("invalid_grant", Some("token hunter2 is not active"));
+        assert_eq!(format!("{known}|{known:?}"), "invalid_grant|Refusal { code: Some(InvalidGrant), .. }");
+        let unknown = Refusal::new("hunter2", None);
+        assert_eq!(format!("{unknown}|{unknown:?}"), "an unregistered error|Refusal { code: None, .. }");
     }
 }
