@@ -56,8 +56,8 @@ impl AuthorizationRequest {
         self
     }
 
-    /// Asks that the person signed in at most this long ago, in whole seconds, and has the ID token
-    /// checked for it ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+    /// Asks that the person signed in at most this long before the flow starts, in whole seconds, and
+    /// has the ID token checked for it ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
     #[must_use]
     pub const fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);

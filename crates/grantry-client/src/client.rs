@@ -165,4 +165,11 @@ mod tests {
             assert_eq!(check_redirect_uri(bad), Err(RedirectUriError), "{bad}");
         }
     }
+
+    #[test]
+    fn a_redirect_uri_is_bounded() {
+        let of = |bytes: usize| alloc::format!("{:a<bytes$}", "https://app.example/");
+        assert_eq!(check_redirect_uri(&of(Client::MAX_REDIRECT_URI_BYTES)), Ok(()));
+        assert_eq!(check_redirect_uri(&of(Client::MAX_REDIRECT_URI_BYTES + 1)), Err(RedirectUriError));
+    }
 }

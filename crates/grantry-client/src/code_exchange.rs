@@ -54,13 +54,14 @@ impl CodeExchange<'_> {
         let id_token = if self.pending.scope.contains("openid") {
             // OpenID Connect Core section 3.1.3.3: a login without an ID token is none.
             let raw = answer.id_token.ok_or(IdTokenError::Missing)?;
-            let origin = Origin::Login { nonce: self.pending.nonce.as_ref(), max_age: self.pending.max_age };
+            let origin = Origin::Login(&self.pending);
             let expected = Expected { client: self.client, access_token: &answer.access_token, origin };
             Some(expected.verify(raw, keys, now)?)
         } else {
             None
         };
         let Pending { issuer, client_id, .. } = &self.pending;
+        let scope = answer.scope.unwrap_or_else(|| self.pending.scope.clone());
         Ok(Tokens {
             issuer: issuer.clone(),
             client_id: client_id.clone(),
@@ -68,7 +69,8 @@ impl CodeExchange<'_> {
             expires_at: answer.lifetime.map(|lifetime| now.saturating_add(lifetime)),
             refresh_token: answer.refresh_token,
             id_token,
-            scope: answer.scope.unwrap_or_else(|| self.pending.scope.clone()),
+            granted: scope.clone(),
+            scope,
         })
     }
 }

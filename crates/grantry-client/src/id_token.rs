@@ -3,7 +3,6 @@
 
 use alloc::{collections::BTreeSet, string::String};
 use core::fmt;
-use core::time::Duration;
 
 use grantry_core::json::{self, JsonError};
 use grantry_core::{SecretString, UnixTime, base64url};
@@ -12,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
-use crate::{Client, member};
+use crate::{Client, Pending, member};
 
 /// Who signed in, said by the provider and verified. Nothing else makes one than an exchange or a
 /// refresh.
@@ -57,7 +56,7 @@ impl IdToken {
         self.issued_at
     }
 
-    /// Returns when the person signed in, if the provider says so.
+    /// Returns when the person signed in, if the provider says so. A refresh does not change it.
     #[must_use]
     pub const fn auth_time(&self) -> Option<UnixTime> {
         self.extra.auth_time
@@ -124,7 +123,7 @@ pub(crate) struct Expected<'a> {
 
 /// Which answer the ID token came with.
 pub(crate) enum Origin<'a> {
-    Login { nonce: Option<&'a SecretString>, max_age: Option<Duration> },
+    Login(&'a Pending),
     Refresh { previous: &'a IdToken },
 }
 
@@ -145,7 +144,7 @@ impl Expected<'_> {
                 .verify::<Extra>(raw.expose(), keys, now)?;
         check_typ(&raw)?;
         let registered = verified.registered();
-        let token = IdToken {
+        let mut token = IdToken {
             issuer: registered.issuer().unwrap_or_default().into(),
             subject: registered.subject().unwrap_or_default().into(),
             audiences: registered.audiences().iter().cloned().collect(),
@@ -157,11 +156,16 @@ impl Expected<'_> {
         self.check_parties(&token)?;
         self.check_access_token_hash(&token)?;
         match &self.origin {
-            Origin::Login { nonce, max_age } => {
-                check_nonce(*nonce, &token)?;
-                max_age.map_or(Ok(()), |max_age| self.check_auth_time(&token, max_age, now))?;
+            Origin::Login(pending) => {
+                check_nonce(pending.nonce.as_ref(), &token)?;
+                self.check_auth_time(&token, pending, now)?;
             }
-            Origin::Refresh { previous } => check_refreshed(previous, &token)?,
+            Origin::Refresh { previous } => {
+                check_refreshed(previous, &token)?;
+                // What a refresh leaves out is still that of the login, for the next refresh to agree with.
+                token.extra.nonce = token.extra.nonce.or_else(|| previous.extra.nonce.clone());
+                token.extra.auth_time = token.extra.auth_time.or(previous.extra.auth_time);
+            }
         }
         Ok(token)
     }
@@ -191,11 +195,19 @@ impl Expected<'_> {
         }
     }
 
-    // OpenID Connect Core section 3.1.3.7, step 13.
-    fn check_auth_time(&self, token: &IdToken, max_age: Duration, now: UnixTime) -> Result<(), IdTokenError> {
+    // OpenID Connect Core section 3.1.3.7, step 13. The age counts at the request: how long the person
+    // needs at the provider does not make the login older.
+    fn check_auth_time(&self, token: &IdToken, pending: &Pending, now: UnixTime) -> Result<(), IdTokenError> {
+        let Some(max_age) = pending.max_age else {
+            return Ok(());
+        };
+        let leeway = self.client.leeway();
         let auth_time = token.extra.auth_time.ok_or(IdTokenError::AuthTimeMissing)?;
-        let latest = auth_time.saturating_add(max_age).saturating_add(self.client.leeway());
-        if now > latest { Err(IdTokenError::AuthTimeTooOld) } else { Ok(()) }
+        if auth_time > now.saturating_add(leeway) {
+            return Err(IdTokenError::AuthTimeInFuture);
+        }
+        let latest = auth_time.saturating_add(max_age).saturating_add(leeway);
+        if pending.created > latest { Err(IdTokenError::AuthTimeTooOld) } else { Ok(()) }
     }
 }
 
@@ -276,7 +288,10 @@ pub enum IdTokenError {
     /// `max_age` was asked and the token does not say when the person signed in.
     #[error("the ID token has no auth_time (OpenID Connect Core section 3.1.2.1)")]
     AuthTimeMissing,
-    /// The person signed in longer ago than `max_age`.
+    /// The `auth_time` has not come yet, so that it proves no age.
+    #[error("the auth_time lies in the future (OpenID Connect Core section 2)")]
+    AuthTimeInFuture,
+    /// The person had signed in longer than `max_age` before the flow started.
     #[error("the person signed in too long ago (OpenID Connect Core section 3.1.3.7)")]
     AuthTimeTooOld,
     /// The named claim is not what it was before the refresh.

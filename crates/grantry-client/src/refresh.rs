@@ -39,15 +39,16 @@ impl Client {
 }
 
 impl Refresh<'_> {
-    /// Asks for less than was granted; the provider refuses more.
+    /// Asks for less than was granted, for this access token alone; the provider refuses more. The
+    /// empty scope cannot be asked for and leaves the request as it is.
     pub fn narrowed_to(mut self, scope: Scope) -> Self {
-        self.scope = Some(scope);
+        self.scope = Some(scope).filter(|scope| !scope.is_empty());
         self
     }
 
     /// Makes the request to send.
     pub fn request(&self) -> HttpRequest {
-        let scope = self.scope.as_ref().map(Scope::to_string).filter(|scope| !scope.is_empty());
+        let scope = self.scope.as_ref().map(Scope::to_string);
         let mut parameters =
             Vec::from([("grant_type", "refresh_token"), ("refresh_token", self.refresh_token.expose())]);
         parameters.extend(scope.as_deref().map(|scope| ("scope", scope)));
@@ -77,7 +78,10 @@ impl Refresh<'_> {
             }
             (previous, _) => previous.clone(),
         };
-        let asked = self.scope.as_ref().unwrap_or(&self.previous.scope);
+        // RFC 6749 section 6: without `scope` in the request it is what the resource owner granted.
+        let asked = self.scope.as_ref().unwrap_or(&self.previous.granted);
+        let scope = answer.scope.unwrap_or_else(|| asked.clone());
+        let granted = if self.scope.is_some() { &self.previous.granted } else { &scope };
         Ok(Tokens {
             issuer: self.previous.issuer.clone(),
             client_id: self.previous.client_id.clone(),
@@ -85,7 +89,8 @@ impl Refresh<'_> {
             expires_at: answer.lifetime.map(|lifetime| now.saturating_add(lifetime)),
             refresh_token: answer.refresh_token.or_else(|| Some(self.refresh_token.clone())),
             id_token,
-            scope: answer.scope.unwrap_or_else(|| asked.clone()),
+            granted: granted.clone(),
+            scope,
         })
     }
 }

@@ -14,6 +14,8 @@ pub struct Tokens {
     pub(crate) refresh_token: Option<SecretString>,
     pub(crate) id_token: Option<IdToken>,
     pub(crate) scope: Scope,
+    /// The scope of the grant, which a narrowed access token leaves as it is.
+    pub(crate) granted: Scope,
 }
 
 impl Tokens {
@@ -56,7 +58,8 @@ impl Tokens {
         self.id_token.as_ref()
     }
 
-    /// Returns the scope as the provider granted it; the scope that was asked when it did not say
+    /// Returns the scope of the access token as the provider told it; the scope that was asked when it
+    /// did not say
     /// ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
     #[must_use]
     pub const fn scope(&self) -> &Scope {

@@ -83,7 +83,9 @@ fn rfc6749_3_1_no_parameter_stands_twice() {
         at(endpoint).authorize(request, moment()).map(drop)
     };
     let plain = "https://as.example/a";
-    for name in ["state", "nonce", "scope", "code_challenge", "redirect_uri", "request", "request_uri"] {
+    for name in
+        ["state", "nonce", "scope", "code_challenge", "redirect_uri", "max_age", "request", "request_uri"]
+    {
         assert_eq!(start(plain, &[(name, "x")]), Err(AuthorizationError::ReservedParameter(name)));
         assert_eq!(
             start(&format!("{plain}?{name}=x"), &[]),

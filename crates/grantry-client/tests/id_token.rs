@@ -10,6 +10,7 @@ use grantry_client::{Client, IdTokenError, TokenError, Tokens};
 use grantry_core::{HttpResponse, SecretBytes, UnixTime, base64url};
 use grantry_jwt::{Claim, JwkSet, SigningKey, VerifyError};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// ES384 and EdDSA are not built.
 const SKIPPED: [&str; 2] = ["IT-27", "IT-27.2"];
@@ -69,7 +70,7 @@ fn has_reason(error: IdTokenError, reason: &str) -> bool {
         "nonce" => matches!(error, NonceMissing | NonceDiffers | NonceUnexpected),
         "expired" => error == Token(VerifyError::Expired),
         "missing" => matches!(error, Token(VerifyError::MissingClaim(_))),
-        "auth_time" => matches!(error, AuthTimeMissing | AuthTimeTooOld),
+        "auth_time" => matches!(error, AuthTimeMissing | AuthTimeInFuture | AuthTimeTooOld),
         "at_hash" => error == AccessTokenHash,
         "alg" => matches!(error, Token(VerifyError::UnknownAlgorithm | VerifyError::AlgorithmNotAllowed)),
         "refresh" => error == ChangedByRefresh("sub"),
@@ -211,6 +212,85 @@ fn an_unknown_key_can_be_tried_again_with_newer_keys() {
     assert_eq!(error_of(exchange.response(&answer, &old, NOW)), IdTokenError::Token(VerifyError::UnknownKey));
     let new = JwkSet::from_keys([key.verifying_key()]);
     assert!(exchange.response(&answer, &new, NOW).is_ok());
+}
+
+/// The ID token of a login that was asked with `max_age`, read `later` seconds after it started.
+fn aged(client: &Client, max_age: u64, later: u64, auth_time: u64) -> Result<Tokens, TokenError> {
+    let asked = request("openid").with_max_age(Duration::from_secs(max_age));
+    let flow = pending(client, asked, &json!({ "state": "st-1", "nonce": "n-1" }));
+    let answer = signed(&with(&json!({ "auth_time": auth_time, "exp": u64::MAX })));
+    let exchange = client.callback(flow, "code=abc&state=st-1", NOW).unwrap();
+    exchange.response(&answer, &keys(), UnixTime::from_secs(NOW.as_secs() + later))
+}
+
+#[test]
+fn oidc_3_1_2_1_max_age_counts_from_the_request() {
+    let start = NOW.as_secs();
+    let client = client();
+    assert!(aged(&client, 0, 12, start + 10).is_ok(), "a fresh login");
+    assert!(aged(&client, 300, 900, start - 300).is_ok(), "a long way through the consent page");
+    assert_eq!(error_of(aged(&client, 300, 0, start - 301)), IdTokenError::AuthTimeTooOld);
+    let tolerant = client.with_leeway(Duration::from_secs(30));
+    assert!(aged(&tolerant, 300, 0, start - 330).is_ok());
+    assert_eq!(error_of(aged(&tolerant, 300, 0, start - 331)), IdTokenError::AuthTimeTooOld);
+}
+
+#[test]
+fn oidc_2_an_auth_time_in_the_future_proves_no_age() {
+    let start = NOW.as_secs();
+    let client = client();
+    assert_eq!(error_of(aged(&client, 300, 5, start + 6)), IdTokenError::AuthTimeInFuture);
+    // Milliseconds.
+    assert_eq!(error_of(aged(&client, 300, 5, 1_700_000_000_000)), IdTokenError::AuthTimeInFuture);
+    let tolerant = client.with_leeway(Duration::from_secs(30));
+    assert!(aged(&tolerant, 300, 5, start + 35).is_ok());
+    assert_eq!(error_of(aged(&tolerant, 300, 5, start + 36)), IdTokenError::AuthTimeInFuture);
+}
+
+#[test]
+fn oidc_12_2_a_chain_of_refreshes_keeps_nonce_and_auth_time_of_the_login() {
+    let client = client();
+    let mut silent = id_claims();
+    silent.as_object_mut().unwrap().remove("nonce");
+    let refresh = |tokens: &Tokens, claims: &Value| {
+        client.refresh(tokens).unwrap().response(&signed(claims), &keys(), NOW)
+    };
+    let first = login(&client, &with(&json!({ "auth_time": 1_799_999_000 })));
+    let second = refresh(&first, &silent).unwrap();
+    assert_eq!(second.id_token().unwrap().auth_time(), Some(UnixTime::from_secs(1_799_999_000)));
+    assert!(refresh(&second, &with(&json!({ "auth_time": 1_799_999_000 }))).is_ok());
+    for (claim, edits) in
+        [("auth_time", json!({ "auth_time": 1_799_999_999 })), ("nonce", json!({ "nonce": "n-2" }))]
+    {
+        assert_eq!(error_of(refresh(&second, &with(&edits))), IdTokenError::ChangedByRefresh(claim));
+    }
+}
+
+#[test]
+fn oidc_3_1_3_8_at_hash_at_a_refresh_is_of_the_new_access_token() {
+    let client = client();
+    let tokens = login(&client, &id_claims());
+    // The left halves of the SHA-256 digests of `at-1`, the token before, and of `at-2`.
+    let hash = |text: &str| base64url::encode(&Sha256::digest(text)[..16]);
+    let refreshed = |at_hash: &str| {
+        let id_token = KEY.sign_claims(None, &with(&json!({ "at_hash": hash(at_hash) }))).unwrap();
+        let answer = token_answer(&json!({ "id_token": id_token, "access_token": "at-2" }));
+        client.refresh(&tokens).unwrap().response(&answer, &keys(), NOW)
+    };
+    assert!(refreshed("at-2").is_ok());
+    assert_eq!(error_of(refreshed("at-1")), IdTokenError::AccessTokenHash);
+}
+
+#[test]
+fn an_id_token_that_nobody_asked_for_is_dropped_at_a_refresh() {
+    let client = client();
+    let answer = token_answer(&json!({ "refresh_token": "rt-1" }));
+    let tokens = exchange(&client, "photos").response(&answer, &keys(), NOW).unwrap();
+    let refresh = client.refresh(&tokens).unwrap();
+    for id_token in [KEY.sign_claims(None, &id_claims()).unwrap(), "e30.e30.forged".into()] {
+        let answer = token_answer(&json!({ "id_token": id_token }));
+        assert!(refresh.response(&answer, &keys(), NOW).unwrap().id_token().is_none());
+    }
 }
 
 #[test]

@@ -123,6 +123,35 @@ fn rfc6749_6_a_narrower_scope_is_asked_and_kept() {
 }
 
 #[test]
+fn rfc6749_6_a_narrowing_lasts_for_one_access_token() {
+    let client = client();
+    let tokens = login(&client, &id_claims());
+    let silent = token_answer(&json!({}));
+    let narrowing = client.refresh(&tokens).unwrap().narrowed_to(Scope::parse("photos").unwrap());
+    let narrowed = narrowing.response(&silent, &keys(), NOW).unwrap();
+    let again = client.refresh(&narrowed).unwrap();
+    assert!(!parameters(&again.request()).contains_key("scope"));
+    let whole = again.response(&silent, &keys(), NOW).unwrap();
+    assert_eq!(whole.scope().to_string(), "openid photos");
+    // What the provider says counts, and an unasked narrowing is one of the grant.
+    let told = token_answer(&json!({ "scope": "openid" }));
+    let reduced = again.response(&told, &keys(), NOW).unwrap();
+    assert_eq!(reduced.scope().to_string(), "openid");
+    let reduced = client.refresh(&reduced).unwrap().response(&silent, &keys(), NOW).unwrap();
+    assert_eq!(reduced.scope().to_string(), "openid");
+}
+
+#[test]
+fn rfc6749_3_3_the_empty_scope_narrows_nothing() {
+    let client = client();
+    let tokens = login(&client, &id_claims());
+    let refresh = client.refresh(&tokens).unwrap().narrowed_to(Scope::empty());
+    assert!(!parameters(&refresh.request()).contains_key("scope"));
+    let refreshed = refresh.response(&token_answer(&json!({})), &keys(), NOW).unwrap();
+    assert_eq!(refreshed.scope(), tokens.scope());
+}
+
+#[test]
 fn a_grant_without_refresh_token_is_not_refreshed() {
     let client = client();
     let tokens = exchange(&client, "photos").response(&token_answer(&json!({})), &keys(), NOW).unwrap();

@@ -200,6 +200,27 @@ fn tr_27_an_error_without_the_protocols_shape_is_the_servers_failure() {
 }
 
 #[test]
+fn rfc6749_5_2_an_error_is_read_from_an_error_status_or_200_alone() {
+    let read_at = |status, body: &str| read(&answer(status, Some("application/json"), body));
+    for status in [200, 400, 401, 403, 429, 500, 503, 599] {
+        let outcome = read_at(status, r#"{"error":"invalid_grant"}"#);
+        assert!(
+            matches!(outcome, Err(TokenError::Refused { status: found, .. }) if found == status),
+            "{status}"
+        );
+    }
+    for status in [100, 201, 204, 302, 399, 600] {
+        let outcome = read_at(status, r#"{"error":"invalid_grant"}"#);
+        let expected = ResponseError::Status { status, body: BodyExcerpt::default() };
+        assert_eq!(outcome.map(drop), Err(TokenError::Response(expected)), "{status}");
+    }
+    // Beside a token it is an answer of success gone wrong, but with an error status it is the error.
+    let both = r#"{"error":"invalid_grant","access_token":"at-1","token_type":"Bearer"}"#;
+    assert_eq!(read_at(200, both).map(drop), Err(TokenError::Response(ResponseError::ErrorBesideToken)));
+    assert!(matches!(read_at(400, both), Err(TokenError::Refused { status: 400, .. })));
+}
+
+#[test]
 fn tr_29_an_error_beside_a_token_is_neither() {
     let answer = token_answer(&json!({ "error": "invalid_grant" }));
     assert_eq!(response_error(&answer), ResponseError::ErrorBesideToken);
