@@ -1,29 +1,32 @@
 //! JSON from strangers: bounded, and no member named twice.
 
 use alloc::{borrow::Cow, collections::BTreeSet};
-use core::fmt;
+use core::{cell::Cell, fmt};
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// Reads one JSON text of at most `limit` bytes into `T`.
 ///
 /// A member named twice is refused at every depth: two parsers in one request path must not see two
 /// values ([RFC 8259 section 4](https://www.rfc-editor.org/rfc/rfc8259#section-4)). Nesting deeper
-/// than 127 levels is refused. Escapes in names are resolved before they are compared.
+/// than 127 levels is refused. Escapes in names are resolved before they are compared. A name that
+/// the parser keeps for itself is refused, too: under it a number or a whole JSON text can stand where
+/// `T` sees another type, depending on features of `serde_json` that any crate of the host can turn on.
 ///
 /// # Errors
 ///
 /// [`JsonError::TooLong`] before anything is parsed; [`JsonError::Syntax`] for what is not one JSON
-/// text in UTF-8; [`JsonError::RepeatedMember`]; [`JsonError::Shape`] when the text is JSON but not
+/// text in UTF-8; [`JsonError::RepeatedMember`]; [`JsonError::ReservedMember`]; [`JsonError::Shape`] when the text is JSON but not
 /// a `T`.
 pub fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Result<T, JsonError> {
     if text.len() > limit {
         return Err(JsonError::TooLong);
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
-    Unique.deserialize(&mut reader).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => JsonError::RepeatedMember,
+    let fault = Cell::new(JsonError::RepeatedMember);
+    Strict { fault: &fault }.deserialize(&mut reader).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => fault.get(),
         serde_json::error::Category::Io
         | serde_json::error::Category::Syntax
         | serde_json::error::Category::Eof => JsonError::Syntax,
@@ -57,15 +60,31 @@ pub enum JsonError {
     /// An object has two members of one name.
     #[error("a member name stands twice (RFC 8259 section 4)")]
     RepeatedMember,
+    /// A member has a name that the parser keeps for itself.
+    #[error("a member name is reserved by the parser")]
+    ReservedMember,
     /// A required member is missing or a member has another type.
     #[error("a member is missing or of another type")]
     Shape,
 }
 
-/// Walks any JSON value and fails on a repeated member name.
-struct Unique;
+/// What every name begins with that `serde_json` gives a meaning of its own.
+const RESERVED: &str = "$serde_json::private::";
 
-impl<'de> DeserializeSeed<'de> for Unique {
+/// Walks any JSON value and fails on a member name that is repeated or reserved.
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    fault: &'a Cell<JsonError>,
+}
+
+impl Strict<'_> {
+    fn fail<E: serde::de::Error>(self, fault: JsonError) -> E {
+        self.fault.set(fault);
+        E::custom(fault)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
@@ -73,7 +92,7 @@ impl<'de> DeserializeSeed<'de> for Unique {
     }
 }
 
-impl<'de> Visitor<'de> for Unique {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,26 +124,66 @@ impl<'de> Visitor<'de> for Unique {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Self)?.is_some() {}
+        while items.next_element_seed(self)?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let mut seen = BTreeSet::new();
-        while let Some(Name(name)) = members.next_key()? {
-            if !seen.insert(name) {
-                return Err(A::Error::custom("a member name stands twice"));
+        while let Some(name) = members.next_key()? {
+            let Name::Written(name) = name else {
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if name.starts_with(RESERVED) {
+                return Err(self.fail(JsonError::ReservedMember));
             }
-            members.next_value_seed(Self)?;
+            if !seen.insert(name) {
+                return Err(self.fail(JsonError::RepeatedMember));
+            }
+            members.next_value_seed(self)?;
         }
         Ok(())
     }
 }
 
-/// A member name, borrowed unless it holds an escape.
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+/// A member name.
+enum Name<'a> {
+    /// One that stands in the text, borrowed unless it holds an escape.
+    Written(Cow<'a, str>),
+    /// One that the parser made up: with its feature `arbitrary_precision` it shows a number as an
+    /// object, under a reserved name.
+    MadeUp,
+}
+
+/// The parser says of a written name that it is there, and hands out a made-up one at once.
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member name")
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+                Borrowed::deserialize(reader).map(|Borrowed(name)| Name::Written(name))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+                Ok(Name::MadeUp)
+            }
+        }
+
+        reader.deserialize_option(Reader)
+    }
+}
+
+#[derive(Deserialize)]
 #[serde(transparent)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -149,6 +208,19 @@ mod tests {
         for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":1}"#, r#"{"a":1,"b":[{"x":1,"x":2}]}"#] {
             assert_eq!(read(text), Err(JsonError::RepeatedMember), "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_that_the_parser_keeps_for_itself_is_refused() {
+        for text in [
+            r#"{"a":1,"b":{"$serde_json::private::Number":"1"}}"#,
+            r#"{"a":1,"b":[{"$serde_json::private::RawValue":"1"}]}"#,
+            r#"{"a":1,"\u0024serde_json::private::X":1}"#,
+            r#"{"a":{"$serde_json::private::Number":"1"}}"#,
+        ] {
+            assert_eq!(read(text), Err(JsonError::ReservedMember), "{text}");
+        }
+        assert_eq!(read(r#"{"a":1,"b":"$serde_json::private::Number","$serde":1.5e300}"#), Ok(A { a: 1 }));
     }
 
     #[test]
