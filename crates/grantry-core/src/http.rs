@@ -191,6 +191,20 @@ mod convert {
 
     use super::{Headers, HttpRequest, HttpResponse, String};
 
+    /// What holds credentials, a code among them: the `http` types print the rest.
+    const SENSITIVE: &[&str] = &["authorization", "cookie", "set-cookie", "location", "proxy-authorization"];
+
+    fn header_map(headers: &Headers) -> Result<http::HeaderMap, http::Error> {
+        let mut map = http::HeaderMap::new();
+        for (name, value) in headers.iter() {
+            let name = http::HeaderName::from_bytes(name.as_bytes())?;
+            let mut value = http::HeaderValue::from_str(value)?;
+            value.set_sensitive(SENSITIVE.contains(&name.as_str()));
+            map.try_append(name, value)?;
+        }
+        Ok(map)
+    }
+
     impl From<&http::HeaderMap> for Headers {
         fn from(map: &http::HeaderMap) -> Self {
             let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -214,10 +228,12 @@ mod convert {
         type Error = http::Error;
 
         fn try_from(request: HttpRequest) -> Result<Self, http::Error> {
+            let headers = header_map(&request.headers)?;
             let builder =
                 http::Request::builder().method(request.method.as_str()).uri(request.target.as_str());
-            let with_headers = request.headers.iter().fold(builder, |b, (name, value)| b.header(name, value));
-            with_headers.body(request.body)
+            let mut converted = builder.body(request.body)?;
+            *converted.headers_mut() = headers;
+            Ok(converted)
         }
     }
 
@@ -232,10 +248,10 @@ mod convert {
         type Error = http::Error;
 
         fn try_from(response: HttpResponse) -> Result<Self, http::Error> {
-            let builder = http::Response::builder().status(response.status);
-            let with_headers =
-                response.headers.iter().fold(builder, |b, (name, value)| b.header(name, value));
-            with_headers.body(response.body)
+            let headers = header_map(&response.headers)?;
+            let mut converted = http::Response::builder().status(response.status).body(response.body)?;
+            *converted.headers_mut() = headers;
+            Ok(converted)
         }
     }
 }

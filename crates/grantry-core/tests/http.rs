@@ -59,3 +59,19 @@ fn rfc9110_5_5_no_line_break_is_sent_inside_a_field() {
     assert!(http::Request::try_from(HttpRequest::new("G T", "/")).is_err());
     assert!(http::Response::try_from(HttpResponse::new(99)).is_err());
 }
+
+#[test]
+fn credentials_do_not_show_in_the_debug_of_the_http_types() {
+    let request = HttpRequest::new("GET", "/")
+        .with_header("authorization", "Bearer hunter2")
+        .with_header("Cookie", "id=hunter2")
+        .with_header("Proxy-Authorization", "Basic hunter2")
+        .with_header("Accept", "text/plain");
+    let request = http::Request::try_from(request).unwrap();
+    let response = HttpResponse::new(303)
+        .with_header("Set-Cookie", "id=hunter2")
+        .with_header("Location", "https://app.example/cb?code=hunter2");
+    let response = http::Response::try_from(response).unwrap();
+    let shown = format!("{:?} {:?}", request.headers(), response.headers());
+    assert!(!shown.contains("hunter2") && shown.contains("text/plain"), "{shown}");
+}
