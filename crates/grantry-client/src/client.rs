@@ -39,6 +39,9 @@ impl Client {
     /// The longest redirect URI accepted, in bytes.
     pub const MAX_REDIRECT_URI_BYTES: usize = 2048;
 
+    /// The most that clocks may differ, ten minutes.
+    pub const MAX_LEEWAY: Duration = grantry_jwt::Verifier::MAX_LEEWAY;
+
     /// Makes a client. The redirect URI is sent as it is given, byte for byte.
     ///
     /// # Errors
@@ -71,10 +74,11 @@ impl Client {
         self
     }
 
-    /// Sets how far the clocks of client and provider may differ, in whole seconds; zero unless set.
+    /// Sets how far the clocks of client and provider may differ, in whole seconds; zero unless set, and
+    /// more than [`Client::MAX_LEEWAY`] counts as that.
     #[must_use]
-    pub const fn with_leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway;
+    pub fn with_leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway.min(Self::MAX_LEEWAY);
         self
     }
 

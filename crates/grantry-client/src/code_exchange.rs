@@ -32,8 +32,8 @@ impl CodeExchange<'_> {
         self.client.post(self.client.provider().token_url(), &parameters)
     }
 
-    /// Reads the answer. With the scope `openid` its ID token is verified by `keys`, the provider's
-    /// key set, at the time `now`; without it `keys` may be empty, and an ID token that nobody asked
+    /// Reads the answer. With the scope `openid` its ID token is verified by `keys`, this
+    /// provider's set and no other's, at the time `now`; without it `keys` may be empty, and an ID token that nobody asked
     /// for is dropped.
     ///
     /// It can be called again with the same answer, after

@@ -170,6 +170,10 @@ fn it_16_the_leeway_is_the_clients() {
     assert_eq!(error_of(read(&expired)), IdTokenError::Token(VerifyError::Expired));
     let tolerant = client().with_leeway(Duration::from_secs(30));
     assert!(exchange(&tolerant, "openid").response(&expired, &keys(), NOW).is_ok());
+    let unbounded = client().with_leeway(Duration::MAX);
+    let long_ago = signed(&with(&json!({ "exp": NOW.as_secs() - Client::MAX_LEEWAY.as_secs() })));
+    let outcome = exchange(&unbounded, "openid").response(&long_ago, &keys(), NOW);
+    assert_eq!(error_of(outcome), IdTokenError::Token(VerifyError::Expired));
 }
 
 #[test]
@@ -244,6 +248,9 @@ fn oidc_2_an_auth_time_in_the_future_proves_no_age() {
     assert_eq!(error_of(aged(&client, 300, 5, 1_700_000_000_000)), IdTokenError::AuthTimeInFuture);
     let tolerant = client.with_leeway(Duration::from_secs(30));
     assert!(aged(&tolerant, 300, 5, start + 35).is_ok());
+    let unbounded = common::client().with_leeway(Duration::MAX);
+    assert!(aged(&unbounded, 300, 0, start - 900).is_ok());
+    assert_eq!(error_of(aged(&unbounded, 300, 0, start - 901)), IdTokenError::AuthTimeTooOld);
     assert_eq!(error_of(aged(&tolerant, 300, 5, start + 36)), IdTokenError::AuthTimeInFuture);
 }
 

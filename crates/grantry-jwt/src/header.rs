@@ -127,6 +127,8 @@ mod tests {
             let text = alloc::format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#);
             assert!(!header(&text).unwrap().has_typ("at+jwt"), "{typ}");
         }
+        // The prefix is implied only where no other slash stands.
+        assert!(!header(r#"{"alg":"HS256","typ":"application/a/b"}"#).unwrap().has_typ("a/b"));
         assert!(!header(r#"{"alg":"HS256"}"#).unwrap().has_typ("at+jwt"));
     }
 

@@ -96,6 +96,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pem_text_is_bounded() {
+        let of = |lines: usize| {
+            let body = alloc::format!("{LINE}\n").repeat(lines);
+            alloc::format!("-----BEGIN PRIVATE KEY-----\n{body}-----END PRIVATE KEY-----\n")
+        };
+        let most = (MAX_PEM_BYTES - of(0).len()) / (LINE_CHARS + 1);
+        assert!(is_read(&of(most)));
+        assert!(of(most + 1).len() > MAX_PEM_BYTES && !is_read(&of(most + 1)));
+    }
+
+    #[test]
     fn rfc7468_3_anything_else_is_refused() {
         for text in [
             "",

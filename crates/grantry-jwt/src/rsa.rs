@@ -125,7 +125,9 @@ mod tests {
         }
         // RL-12: 4,096 bits of exponent cost one verification too much.
         let long = [0xff; 512];
-        for bad in [&[1][..], &[2], &[1, 0, 0], &[2, 0, 0, 0, 1], &[255; 9], &long] {
+        for bad in
+            [&[1][..], &[2], &[1, 0, 0], &[2, 0, 0, 0, 1], &[255; 9], &[1, 0, 0, 0, 0, 0, 1, 0, 1], &long]
+        {
             assert_eq!(check_exponent(bad), Err(KeyError::Exponent), "{bad:?}");
         }
     }

@@ -37,6 +37,10 @@ enum Expiration {
 }
 
 impl Verifier {
+    /// The most that clocks may differ, ten minutes: RFC 7519 section 4.1.4 speaks of a few, and what is
+    /// meant in milliseconds must not make tokens live for ever.
+    pub const MAX_LEEWAY: Duration = Duration::from_secs(600);
+
     /// Accepts tokens of one issuer for one audience, both compared byte for byte
     /// ([RFC 8725 sections 3.8 and 3.9](https://www.rfc-editor.org/rfc/rfc8725#section-3.8)).
     #[must_use]
@@ -52,9 +56,11 @@ impl Verifier {
         }
     }
 
-    /// Accepts one more issuer. All of them are trusted with every key of the set.
+    /// Accepts one more issuer, which each key of the set then signs for: the holder of one issuer's key
+    /// can speak for the other. Two issuers with keys of their own need two verifiers
+    /// ([RFC 8725 section 3.8](https://www.rfc-editor.org/rfc/rfc8725#section-3.8)).
     #[must_use]
-    pub fn also_issuer(mut self, issuer: impl Into<String>) -> Self {
+    pub fn danger_also_issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuers.add(issuer.into());
         self
     }
@@ -95,10 +101,11 @@ impl Verifier {
         self
     }
 
-    /// Allows clocks to differ, in whole seconds; the default is none.
+    /// Allows clocks to differ, in whole seconds; the default is none, and more than
+    /// [`Verifier::MAX_LEEWAY`] counts as that.
     #[must_use]
-    pub const fn leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway;
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway.min(Self::MAX_LEEWAY);
         self
     }
 
@@ -116,7 +123,8 @@ impl Verifier {
         self
     }
 
-    /// Checks a JWT and reads its claims as `T`, from the same bytes.
+    /// Checks a JWT and reads its claims as `T`, from the same bytes. `keys` are the set of the issuer
+    /// and no other's ([RFC 8725 section 3.8](https://www.rfc-editor.org/rfc/rfc8725#section-3.8)).
     ///
     /// # Errors
     ///

@@ -125,7 +125,11 @@ fn jk_109_a_key_that_does_not_fit_signs_nothing() {
     assert_eq!(refused(with(oct.clone(), "alg", json!(7))), KeyError::MalformedMember);
     assert_eq!(refused(with(oct.clone(), "alg", Value::Null)), KeyError::MalformedMember);
     assert_eq!(refused(with(oct.clone(), "kid", json!(7))), KeyError::MalformedMember);
-    assert_eq!(refused(with(oct.clone(), "use", json!("enc"))), KeyError::NotForOperation);
+    for purpose in ["enc", "foo", "SIG", ""] {
+        assert_eq!(refused(with(oct.clone(), "use", json!(purpose))), KeyError::NotForOperation);
+        let public = with(rsa_jwk(), "use", json!(purpose));
+        assert_eq!(VerifyingKey::from_jwk(&public).unwrap_err(), KeyError::NotForOperation);
+    }
     assert_eq!(refused(with(oct.clone(), "key_ops", json!(["verify"]))), KeyError::NotForOperation);
     assert_eq!(refused(with(oct.clone(), "key_ops", json!("sign"))), KeyError::MalformedMember);
     assert_eq!(refused(with(oct.clone(), "key_ops", json!(["sign", 1]))), KeyError::MalformedMember);
@@ -247,6 +251,18 @@ fn wk_53_a_key_set_has_limits() {
     let long = vec![b' '; 2 << 20];
     let too_long = JwkSetError::Json(grantry_core::json::JsonError::TooLong);
     assert_eq!(JwkSet::parse(&long).unwrap_err(), too_long);
+}
+
+#[test]
+fn rfc7517_5_a_key_set_and_its_keys_are_objects() {
+    let shape = JwkSetError::Json(grantry_core::json::JsonError::Shape);
+    for document in ["[[]]", "[[{}]]", "[]", "null", r#"{"keys":{}}"#] {
+        assert_eq!(JwkSet::parse(document.as_bytes()).unwrap_err(), shape, "{document}");
+    }
+    let members = json!(["RSA", null, "RS256", "sig", ["verify"], rsa_jwk()["n"], rsa_jwk()["e"]]);
+    let set = JwkSet::parse(json!({ "keys": [members] }).to_string().as_bytes()).unwrap();
+    assert!(set.keys().is_empty());
+    assert_eq!(set.skipped()[0].reason(), KeyError::Json);
 }
 
 #[test]

@@ -92,6 +92,29 @@ fn rfc7519_4_1_4_leeway_stretches_both_ends_by_whole_seconds() {
 }
 
 #[test]
+fn rfc7519_4_1_4_leeway_ends_at_ten_minutes() {
+    assert_eq!(Verifier::MAX_LEEWAY, Duration::from_secs(600));
+    for leeway in [600, 601, 60_000, u64::MAX] {
+        let verifier = verifier().leeway(Duration::from_secs(leeway));
+        let at = |claims: &str, now: u64| verify(&verifier, claims, now).map(drop);
+        assert_eq!(at(r#","exp":1000"#, 1599), Ok(()));
+        assert_eq!(at(r#","exp":1000"#, 1600), Err(VerifyError::Expired));
+        assert_eq!(at(r#","exp":9000,"nbf":2000"#, 1399), Err(VerifyError::NotYetValid));
+    }
+}
+
+/// With features of `serde_json` that any crate can turn on, these would be a text and a number.
+#[test]
+fn a_claim_under_a_name_of_the_parsers_own_is_refused() {
+    for claims in [
+        r#","exp":{"$serde_json::private::Number":"9999999999"}"#,
+        r#","exp":9999999999,"x":{"\u0024serde_json::private::RawValue":"1"}"#,
+    ] {
+        assert_eq!(refusal(&verifier(), claims, 1), VerifyError::ClaimsJson, "{claims}");
+    }
+}
+
+#[test]
 fn rl_20_dates_at_the_ends_never_wrap() {
     for leeway in [Duration::ZERO, Duration::from_secs(60), Duration::MAX] {
         let verifier = verifier().leeway(leeway);
@@ -157,7 +180,7 @@ fn rfc8725_3_8_issuer_and_audience_are_required_unless_the_danger_is_named() {
 
     let second = json!({"iss": "https://two.example", "aud": ["x", "urn:two"], "exp": 9});
     assert_eq!(run(&verifier(), second.clone()), Err(VerifyError::Issuer));
-    let two = verifier().also_issuer("https://two.example");
+    let two = verifier().danger_also_issuer("https://two.example");
     assert_eq!(run(&two, second.clone()), Err(VerifyError::Audience));
     assert_eq!(run(&two.also_audience("urn:two"), second), Ok(()));
 }

@@ -30,6 +30,9 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// The most that clocks may differ, ten minutes.
+    pub const MAX_LEEWAY: Duration = Verifier::MAX_LEEWAY;
+
     /// Makes a guard that takes tokens of `issuer` for `audience`, both compared byte for byte, and
     /// reads them from the `Authorization` field alone. The realm of its challenges is the audience.
     /// `keys` are this issuer's set and no other's: each of them signs whatever the issuer says.
@@ -60,10 +63,11 @@ impl Guard {
         self
     }
 
-    /// Allows clocks to differ, in whole seconds; the default is none.
+    /// Allows clocks to differ, in whole seconds; the default is none, and more than
+    /// [`Guard::MAX_LEEWAY`] counts as that.
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway;
+        self.leeway = leeway.min(Self::MAX_LEEWAY);
         self.verifier = self.verifier.leeway(leeway);
         self
     }

@@ -130,6 +130,16 @@ fn leeway_moves_both_ends_and_no_further() {
     assert_eq!(at("nbf", NOW.as_secs() + 31), Err(Reason::Token(VerifyError::NotYetValid)));
 }
 
+#[test]
+fn rfc7519_4_1_4_leeway_ends_at_ten_minutes() {
+    let guard = guard().leeway(Duration::MAX);
+    let ended = |seconds| bearer(&token_with("exp", json!(NOW.as_secs() - seconds)));
+    assert!(guard.check(&ended(599), &Scope::empty(), NOW).is_ok());
+    let rejection = guard.check(&ended(600), &Scope::empty(), NOW).unwrap_err();
+    assert_eq!(rejection.reason(), Reason::Token(VerifyError::Expired));
+    assert_eq!(Guard::MAX_LEEWAY, Duration::from_secs(600));
+}
+
 /// CL-69.
 #[test]
 fn rfc6749_3_3_scope_is_compared_by_whole_tokens() {

@@ -269,6 +269,8 @@ fn rfc7662_4_a_kept_answer_ends_with_the_token() {
     assert_eq!(at(guard(), 0), Err(Reason::Inactive));
     assert!(at(guard().leeway(Duration::from_secs(10)), 9).is_ok());
     assert_eq!(at(guard().leeway(Duration::from_secs(10)), 10), Err(Reason::Inactive));
+    assert!(at(guard().leeway(Duration::MAX), 599).is_ok());
+    assert_eq!(at(guard().leeway(Duration::MAX), 600), Err(Reason::Inactive));
 }
 
 /// ST-19.
