@@ -1,0 +1,49 @@
+//! Allocations of the operations that the other benches time.
+
+use core::hint::black_box;
+
+use grantry::jwt::Algorithm;
+use grantry::server::AccessTokenFormat;
+use grantry_benches::{AccessToken, Better, Figures, Flow, Grants, Key, Peer};
+
+fn main() {
+    let mut figures = Figures::new("allocations");
+    for algorithm in Algorithm::ALL {
+        let (claims, key, peer) = (AccessToken::typical(), Key::new(*algorithm), Peer::new(*algorithm));
+        let token = key.sign(&claims);
+        let ours = count(|| drop(black_box(key.sign(&claims))));
+        add(&mut figures, &format!("{algorithm} sign"), ours, count(|| drop(black_box(peer.sign(&claims)))));
+        let ours = count(|| drop(black_box(key.verify(&token))));
+        add(
+            &mut figures,
+            &format!("{algorithm} verify"),
+            ours,
+            count(|| drop(black_box(peer.verify(&token)))),
+        );
+    }
+    let formats = [(AccessTokenFormat::Opaque, "opaque"), (AccessTokenFormat::Jwt, "JWT")];
+    for (grants, what) in [(Grants::Code, "code redemption"), (Grants::RefreshToken, "refresh")] {
+        for (format, name) in formats {
+            let flow = Flow::new(format);
+            let request = flow.requests(grants, 1).remove(0);
+            let (allocations, bytes) = count(|| drop(black_box(flow.answer(&request))));
+            let details = format!("{bytes} bytes");
+            figures.add(format!("{what}, {name}: allocations"), allocations, Better::Lower, details);
+        }
+    }
+    if grantry_benches::is_measured() {
+        figures.finish();
+    }
+}
+
+fn add(figures: &mut Figures, what: &str, (ours, bytes): (f64, u64), (theirs, their_bytes): (f64, u64)) {
+    let details = format!("{bytes} bytes; jsonwebtoken {theirs} and {their_bytes} bytes");
+    figures.add(format!("{what}: allocations"), ours, Better::Lower, details);
+}
+
+/// Returns allocations and bytes of one run.
+#[expect(clippy::cast_precision_loss, reason = "counts are small")]
+fn count(run: impl FnOnce()) -> (f64, u64) {
+    let info = allocation_counter::measure(run);
+    (info.count_total as f64, info.bytes_total)
+}
