@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use grantry::client::{
-    AuthorizationRequest, Client, ClientAuthentication, CodeExchange, Pending, Provider, TokenError, Tokens,
+    AuthorizationRequest, Client, ClientAuthentication, CodeExchange, Pending, Provider, RefreshError,
+    TokenError, Tokens,
 };
 use grantry::core::{ClientId, HttpResponse, SecretString, form};
 use grantry::jwt::JwkSet;
@@ -24,7 +25,7 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| {
 /// What a host stored for a flow with the state `st-1` and the nonce `n-1`.
 fn pending_of(scope: &str) -> String {
     let request = AuthorizationRequest::new(fixture::scope(scope));
-    let (_, pending) = CLIENT.authorize(request, &moment(NOW, 1)).unwrap();
+    let (_, pending) = CLIENT.authorize(request, moment(NOW, 1)).unwrap();
     let mut stored: Value = serde_json::from_str(pending.to_json().expose()).unwrap();
     stored["state"] = json!("st-1");
     stored["nonce"] = json!("n-1");
@@ -33,7 +34,7 @@ fn pending_of(scope: &str) -> String {
 
 fn exchange(scope: &str) -> CodeExchange<'static> {
     let pending = Pending::from_json(&pending_of(scope)).unwrap();
-    CLIENT.callback(pending, "code=abc&state=st-1&iss=https%3A%2F%2Fas.example").unwrap()
+    CLIENT.callback(pending, "code=abc&state=st-1&iss=https%3A%2F%2Fas.example", NOW).unwrap()
 }
 
 /// A callback gives a code only if state and issuer stand in the query once and are those of the flow, and
@@ -42,7 +43,7 @@ pub fn callback(data: &[u8]) {
     static STORED: LazyLock<String> = LazyLock::new(|| pending_of("read"));
     let query = text(data);
     let pending = Pending::from_json(&STORED).unwrap();
-    let Ok(exchange) = CLIENT.callback(pending, &query) else { return };
+    let Ok(exchange) = CLIENT.callback(pending, &query, NOW) else { return };
     assert_eq!(parameters(query.as_bytes(), "state"), ["st-1"]);
     assert_eq!(parameters(query.as_bytes(), "iss"), [ISSUER]);
     for unwanted in ["error", "access_token", "id_token", "token_type"] {
@@ -76,9 +77,15 @@ pub fn token_response(data: &[u8]) {
     if let Ok(tokens) = PLAIN.response(&good, &KEYS, NOW) {
         assert_tokens(&tokens, data);
         assert!(tokens.id_token().is_none());
-        let refreshed = CLIENT.refresh(&tokens).map(|refresh| refresh.response(&good, &KEYS, NOW));
-        assert!(refreshed.is_none_or(|refreshed| refreshed.is_ok()), "a refresh reads another answer");
-        let revocation = CLIENT.revoke(tokens.access_token()).expect("an endpoint");
+        match CLIENT.refresh(&tokens) {
+            Ok(refresh) => {
+                assert!(refresh.response(&good, &KEYS, NOW).is_ok(), "a refresh reads another answer")
+            }
+            Err(error) => {
+                assert_eq!((error, tokens.refresh_token().is_none()), (RefreshError::NoRefreshToken, true))
+            }
+        }
+        let revocation = CLIENT.revoke_grant(&tokens).expect("an endpoint");
         assert_eq!(revocation.response(&good), Ok(()));
     }
     if let Ok(tokens) = LOGIN.response(&good, &KEYS, NOW) {
@@ -121,9 +128,10 @@ pub fn pending(data: &[u8]) {
         let again = Pending::from_json(written.expose()).expect("a flow that was written");
         assert_eq!(again.to_json().expose(), written.expose());
     }
-    // What was stored for another provider is never used for this one.
-    let is_ours = pending.issuer().as_str() == ISSUER;
+    // What was stored for another provider, or long ago, is never used.
+    let age = NOW.saturating_since(pending.created());
+    let is_ours = pending.issuer().as_str() == ISSUER && age < Pending::LIFETIME;
     let state = pending.state().map(SecretString::expose).unwrap_or_default();
     let answer = form::encode([("code", "a"), ("iss", pending.issuer().as_str()), ("state", state)]);
-    assert!(is_ours || CLIENT.callback(pending, &answer).is_err());
+    assert!(is_ours || CLIENT.callback(pending, &answer, NOW).is_err());
 }

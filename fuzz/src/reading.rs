@@ -81,8 +81,8 @@ fn is_scope_token(token: &str) -> bool {
     token.chars().all(|character| matches!(character, '!'..='~') && !matches!(character, '"' | '\\'))
 }
 
-/// The strict reader reads what serde_json reads, to the same value, but for texts that are too long or
-/// name a member twice.
+/// The strict reader reads what serde_json reads, to the same value, but for texts that are too long,
+/// name a member twice or by a name of the parser's own.
 pub fn json(data: &[u8]) {
     const LIMIT: usize = 2048;
     let standard = serde_json::from_slice::<Value>(data).ok();
@@ -91,11 +91,24 @@ pub fn json(data: &[u8]) {
         (Err(JsonError::TooLong), _) => assert!(data.len() > LIMIT),
         // A member that stands twice is one member in serde_json's value.
         (Err(JsonError::RepeatedMember), Some(value)) => assert!(members(value) < colons(data)),
-        (Err(JsonError::RepeatedMember | JsonError::Syntax), None) => {}
+        (Err(JsonError::ReservedMember), Some(value)) => {
+            assert!(has_reserved(value) || members(value) < colons(data));
+        }
+        (Err(JsonError::RepeatedMember | JsonError::ReservedMember | JsonError::Syntax), None) => {}
         (Err(error), _) => panic!("{error}"),
     }
     let object = json::object_from_slice::<Value>(data, LIMIT);
     assert_eq!(object.is_ok(), json::from_slice::<Value>(data, LIMIT).is_ok_and(|value| value.is_object()));
+}
+
+fn has_reserved(value: &Value) -> bool {
+    match value {
+        Value::Object(object) => object
+            .iter()
+            .any(|(name, value)| name.starts_with("$serde_json::private::") || has_reserved(value)),
+        Value::Array(items) => items.iter().any(has_reserved),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 fn members(value: &Value) -> usize {
