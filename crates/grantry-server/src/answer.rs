@@ -7,7 +7,6 @@ use alloc::{format, string::ToString};
 use grantry_core::{ErrorCode, HttpResponse, SecretString, form};
 
 use crate::denial::{Denial, Reason};
-use crate::server::Server;
 
 /// A redirect back to the client.
 #[derive(Clone)]
@@ -18,27 +17,22 @@ pub struct Redirect {
 impl Redirect {
     /// A successful response, which names the issuer
     /// ([RFC 9207 section 2](https://www.rfc-editor.org/rfc/rfc9207#section-2)).
-    pub(crate) fn code(
-        server: &Server,
-        redirect_uri: &str,
-        state: Option<&str>,
-        code: &SecretString,
-    ) -> Self {
-        Self::new(server, redirect_uri, state, &[("code", code.expose())])
+    pub(crate) fn code(issuer: &str, redirect_uri: &str, state: Option<&str>, code: &SecretString) -> Self {
+        Self::new(issuer, redirect_uri, state, &[("code", code.expose())])
     }
 
     /// An error response
     /// ([RFC 6749 section 4.1.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1)).
-    pub(crate) fn error(server: &Server, redirect_uri: &str, state: Option<&str>, denial: Denial) -> Self {
+    pub(crate) fn error(issuer: &str, redirect_uri: &str, state: Option<&str>, denial: Denial) -> Self {
         let description = denial.reason.to_string();
         let pairs = [("error", denial.code.as_str()), ("error_description", description.as_str())];
-        Self::new(server, redirect_uri, state, &pairs)
+        Self::new(issuer, redirect_uri, state, &pairs)
     }
 
-    fn new(server: &Server, redirect_uri: &str, state: Option<&str>, pairs: &[(&str, &str)]) -> Self {
+    fn new(issuer: &str, redirect_uri: &str, state: Option<&str>, pairs: &[(&str, &str)]) -> Self {
         let state = state.map(|state| ("state", state));
-        let issuer = ("iss", server.issuer.as_str());
-        let pairs = pairs.iter().copied().chain(state).chain([issuer]);
+        let iss = ("iss", issuer);
+        let pairs = pairs.iter().copied().chain(state).chain([iss]);
         // RFC 6749 section 3.1.2: a query of the redirect URI is kept.
         let separator = match redirect_uri.split_once('?') {
             None => "?",

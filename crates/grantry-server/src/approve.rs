@@ -5,11 +5,12 @@ use alloc::string::ToString;
 use grantry_core::Moment;
 
 use crate::answer::{Page, Redirect};
+use crate::client::GrantType;
 use crate::denial::{Denial, Reason};
 use crate::event::{Effect, Event, EventKind, Reply};
 use crate::grant::{Grant, State};
 use crate::handle::{Body, Kind};
-use crate::interaction::{Approval, Interaction};
+use crate::interaction::{Approval, Interaction, Prompt};
 use crate::operation::{Commit, Decision, Lookup, Operation, Records};
 use crate::server::Server;
 use crate::transition::{Facts, Presented, Then, step};
@@ -25,12 +26,12 @@ impl Server {
 
     /// Tells the client that the request was refused
     /// ([RFC 6749 section 4.1.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1)). Nothing
-    /// is stored.
+    /// is stored: a host that lets one page be answered once sees to it itself.
     #[must_use]
     pub fn refuse(&self, interaction: &Interaction, refusal: Refusal) -> Reply<Redirect> {
         let denial = Denial::from(refusal.reason());
         let state = interaction.state.as_deref();
-        let redirect = Redirect::error(self, &interaction.redirect_uri, state, denial);
+        let redirect = Redirect::error(&interaction.issuer, &interaction.redirect_uri, state, denial);
         let event = Event::new(EventKind::AuthorizationRefused, Effect::Nothing);
         Reply::new(redirect, event.of_client(Some(&interaction.client_id)).denied(denial))
     }
@@ -94,7 +95,9 @@ impl Operation for Approve<'_> {
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
         match self.approve(records, moment) {
             Ok(decision) => decision,
-            Err(reason @ Reason::LoginNeeded) => Decision::Reply(self.redirect_error(reason)),
+            Err(reason @ (Reason::LoginNeeded | Reason::Refused)) => {
+                Decision::Reply(self.redirect_error(reason))
+            }
             Err(reason) => {
                 let event = Event::new(EventKind::RequestRefused, Effect::Nothing);
                 let event = event.of_client(Some(&self.interaction.client_id)).denied(reason);
@@ -107,7 +110,13 @@ impl Operation for Approve<'_> {
 impl Approve<'_> {
     fn approve(&self, records: &Records, moment: &Moment) -> Result<Decision<Reply<Approved>>, Reason> {
         let interaction = &self.interaction;
+        if interaction.issuer != self.server.issuer.as_str() {
+            return Err(Reason::OtherIssuer);
+        }
         let client = records.client(&interaction.client_id).ok_or(Reason::ClientUnknown)?;
+        if !client.has_grant_type(GrantType::AuthorizationCode) {
+            return Err(Reason::GrantTypeNotRegistered);
+        }
         let named = interaction.redirect_uri_named.then_some(interaction.redirect_uri.as_str());
         if client.redirect_uri(named) != Some(interaction.redirect_uri.as_str()) {
             return Err(Reason::RedirectUriUnknown);
@@ -119,12 +128,14 @@ impl Approve<'_> {
         // OpenID Connect Core section 3.1.2.1: a login older than max_age has to be renewed; the time
         // that the person takes over the pages does not count.
         let login_age = interaction.asked_at.saturating_since(self.approval.authenticated_at).as_secs();
-        if interaction.max_age.is_some_and(|max_age| login_age > max_age) {
+        let max_age = if interaction.has_prompt(Prompt::Login) { Some(0) } else { interaction.max_age };
+        if max_age.is_some_and(|max_age| login_age > max_age) {
             return Err(Reason::LoginNeeded);
         }
         let scope = self.approval.granted(&interaction.scope.filter(|token| client.scope().contains(token)));
+        // Who grants nothing has refused.
         if scope.is_empty() {
-            return Err(Reason::ScopeMissing);
+            return Err(Reason::Refused);
         }
 
         let record = records.grant(interaction.id);
@@ -157,6 +168,7 @@ impl Approve<'_> {
             client_id: interaction.client_id.clone(),
             subject: self.approval.subject.clone(),
             scope,
+            audience: self.server.audience().into(),
             redirect_uri: interaction.redirect_uri.to_string(),
             redirect_uri_named: interaction.redirect_uri_named,
             code_challenge: interaction.code_challenge.clone(),
@@ -172,7 +184,7 @@ impl Approve<'_> {
     fn redirect(&self, grant: &Grant, effect: Effect) -> Reply<Approved> {
         let code = self.server.handles.mint(Body::of_record(Kind::Code, grant.id, 0), grant);
         let state = self.interaction.state.as_deref();
-        let redirect = Redirect::code(self.server, &grant.redirect_uri, state, &code);
+        let redirect = Redirect::code(self.server.issuer.as_str(), &grant.redirect_uri, state, &code);
         let event = Event::new(EventKind::AuthorizationApproved, effect).of_grant(grant);
         Reply::new(Approved::Redirect(redirect), event)
     }
@@ -180,7 +192,7 @@ impl Approve<'_> {
     fn redirect_error(&self, reason: Reason) -> Reply<Approved> {
         let interaction = &self.interaction;
         let state = interaction.state.as_deref();
-        let redirect = Redirect::error(self.server, &interaction.redirect_uri, state, reason.into());
+        let redirect = Redirect::error(&interaction.issuer, &interaction.redirect_uri, state, reason.into());
         let event = Event::new(EventKind::AuthorizationRefused, Effect::Nothing);
         let event = event.of_client(Some(&interaction.client_id)).denied(reason);
         Reply::new(Approved::Redirect(redirect), event)

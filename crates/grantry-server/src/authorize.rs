@@ -1,7 +1,7 @@
 //! The authorization endpoint
 //! ([RFC 6749 section 3.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.1)).
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, string::String};
 
 use grantry_core::form::{Form, FormError, Known};
 use grantry_core::{ClientId, CodeChallenge, HttpRequest, Moment, Scope};
@@ -110,7 +110,12 @@ impl Operation for Authorize<'_> {
                 Err(reason) => {
                     let state =
                         trusted.query.form.get("state").filter(|state| state.len() <= MAX_STATE_BYTES);
-                    let redirect = Redirect::error(self.server, trusted.redirect_uri, state, reason.into());
+                    let redirect = Redirect::error(
+                        self.server.issuer.as_str(),
+                        trusted.redirect_uri,
+                        state,
+                        reason.into(),
+                    );
                     let event = refused().of_client(Some(trusted.client.id())).denied(reason);
                     Reply::new(Authorization::Redirect(redirect), event)
                 }
@@ -173,10 +178,15 @@ impl Trusted<'_> {
         let state = bounded(form, "state", MAX_STATE_BYTES)?;
         self.check_response_type()?;
         let code_challenge = self.code_challenge()?;
+        // RFC 8707 section 2: a resource that the server does not know is refused, not ignored.
+        if form.all("resource").any(|resource| resource != self.server.audience()) {
+            return Err(Reason::ResourceUnknown);
+        }
         Ok(Interaction {
             id: GrantId::from_bytes(moment.random("grant id")),
+            issuer: self.server.issuer.as_str().into(),
             client_id: self.client.id().clone(),
-            client_name: self.client.name().into(),
+            client_name: self.client.name().chars().take(Client::MAX_NAME_CHARACTERS).collect(),
             redirect_uri: self.redirect_uri.into(),
             redirect_uri_named: self.redirect_uri_named,
             scope: self.scope()?,
@@ -241,16 +251,11 @@ fn bounded(form: &Form, name: &'static str, limit: usize) -> Result<Option<Strin
 }
 
 // OpenID Connect Core section 3.1.2.1: a list of known values, and "none" alone.
-fn prompts(text: Option<&str>) -> Result<Vec<Prompt>, Reason> {
+fn prompts(text: Option<&str>) -> Result<BTreeSet<Prompt>, Reason> {
     let words = text.into_iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty());
-    let prompts: Option<Vec<Prompt>> = words.map(Prompt::parse).collect();
-    match prompts {
-        Some(prompts) if prompts.len() > 1 && prompts.contains(&Prompt::None) => {
-            Err(Reason::Malformed("prompt"))
-        }
-        Some(prompts) => Ok(prompts),
-        None => Err(Reason::Malformed("prompt")),
-    }
+    let prompts: Option<BTreeSet<Prompt>> = words.map(Prompt::parse).collect();
+    let is_alone = |prompts: &BTreeSet<Prompt>| prompts.len() == 1 || !prompts.contains(&Prompt::None);
+    prompts.filter(is_alone).ok_or(Reason::Malformed("prompt"))
 }
 
 fn max_age(text: Option<&str>) -> Result<Option<u64>, Reason> {

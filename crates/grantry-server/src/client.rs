@@ -25,6 +25,9 @@ pub struct Client {
 }
 
 impl Client {
+    /// How many characters of a client's name are shown: a name, not a text.
+    pub const MAX_NAME_CHARACTERS: usize = 100;
+
     /// Makes a client that may use the authorization code and refresh token grants, with no redirect
     /// URI and the empty scope yet.
     #[must_use]
@@ -42,7 +45,8 @@ impl Client {
         }
     }
 
-    /// Sets the name that people read on the consent page.
+    /// Sets the name that people read on the consent page, which shows
+    /// [`MAX_NAME_CHARACTERS`](Self::MAX_NAME_CHARACTERS) of it.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -191,8 +195,9 @@ impl SecretDigest {
         &self.0
     }
 
+    /// Compares with a presented secret. The empty secret is none, also where a host digested one.
     pub(crate) fn is_of(&self, secret: &str) -> bool {
-        self.0.ct_eq(&Self::of(secret).0).into()
+        bool::from(self.0.ct_eq(&Self::of(secret).0)) && !secret.is_empty()
     }
 }
 

@@ -1,21 +1,21 @@
 //! The authorization code grant: a code for tokens
 //! ([RFC 6749 section 4.1.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3)).
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use grantry_core::form::Form;
 use grantry_core::{CodeVerifier, SecretString, UnixTime};
 
 use crate::authentication::Authenticated;
-use crate::client::GrantType;
+use crate::client::{Client, GrantType};
 use crate::denial::Reason;
 use crate::event::{Effect, Event, EventKind, Reply};
 use crate::grant::{Grant, GrantId, State};
 use crate::handle::{Kind, Opened};
 use crate::issue::{Issue, TokenAnswer};
-use crate::operation::{Commit, Decision, Records};
+use crate::operation::{Commit, Decision, Records, Versioned};
 use crate::server::Server;
-use crate::token::alarm;
+use crate::token::{Refused, alarm};
 use crate::transition::{Facts, Presented, Then, is_retry, step};
 
 /// The parameters of a redemption.
@@ -25,6 +25,7 @@ pub(crate) struct CodeRequest {
     code: Option<Opened>,
     redirect_uri: Option<String>,
     code_verifier: Option<SecretString>,
+    resources: Vec<String>,
 }
 
 impl CodeRequest {
@@ -35,6 +36,7 @@ impl CodeRequest {
             code,
             redirect_uri: form.get("redirect_uri").map(String::from),
             code_verifier: form.get("code_verifier").map(SecretString::from),
+            resources: form.all("resource").map(String::from).collect(),
         })
     }
 
@@ -51,23 +53,36 @@ impl CodeRequest {
         client: Authenticated<'_>,
         records: &Records,
         now: UnixTime,
-    ) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
+    ) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
         let client = client.allowed(GrantType::AuthorizationCode)?.client();
         let code = self.code.as_ref().ok_or(Reason::CodeUnknown)?;
         let record = records.grant(code.body.grant).ok_or(Reason::CodeUnknown)?;
         let grant = &record.grant;
         if !code.belongs_to(grant) {
-            return Err(Reason::Forged);
+            return Err(Reason::Forged.into());
         }
         if grant.client_id != *client.id() {
-            return Err(Reason::OtherClient);
+            return Err(Reason::OtherClient.into());
         }
+        self.redeem(server, client, record, now).map_err(|reason| Refused::of(grant, reason))
+    }
+
+    /// Decides for the client that the code was issued to.
+    fn redeem(
+        &self,
+        server: &Server,
+        client: &Client,
+        record: &Versioned,
+        now: UnixTime,
+    ) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
+        let grant = &record.grant;
         self.check_redirect_uri(grant)?;
         self.check_verifier(grant)?;
 
         let issue = |grant: &Grant, effect| {
             let nonce = grant.nonce.as_deref();
-            let tokens = Issue { server, client, grant, scope: grant.scope.clone(), nonce, now }.tokens()?;
+            let (scope, resources) = (grant.scope.clone(), self.resources.as_slice());
+            let tokens = Issue { server, client, grant, scope, resources, nonce, now }.tokens()?;
             let event = Event::new(EventKind::CodeRedeemed, effect).of_grant(grant);
             Ok(Reply::new(TokenAnswer::Issued(tokens), event))
         };

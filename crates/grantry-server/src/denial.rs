@@ -99,6 +99,10 @@ reasons! {
     ScopeWidened = InvalidScope, "a scope beyond the grant (RFC 6749 section 6)";
     /// The client is unknown; shown on a page.
     ClientUnknown = InvalidRequest, "an unknown client (RFC 6749 section 4.1.2.1)";
+    /// The request was checked by a server of another issuer; shown on a page.
+    OtherIssuer = InvalidRequest, "a request to another issuer (RFC 9207 section 2)";
+    /// The resource is not the one that this server issues tokens for.
+    ResourceUnknown = InvalidTarget, "an unknown resource (RFC 8707 section 2)";
     /// The redirect URI is not registered; shown on a page.
     RedirectUriUnknown = InvalidRequest, "an unregistered redirect URI (RFC 6749 section 4.1.2.1)";
     /// The response type is not `code`.

@@ -2,6 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
+use core::time::Duration;
 
 use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime, base64url};
 use serde::{Deserialize, Serialize, Serializer};
@@ -96,6 +97,8 @@ pub struct Grant {
     pub(crate) client_id: ClientId,
     pub(crate) subject: Subject,
     pub(crate) scope: Scope,
+    /// Whom the access tokens of the grant are for.
+    pub(crate) audience: String,
     pub(crate) redirect_uri: String,
     /// Whether the authorization request named the redirect URI: then the redemption must too.
     pub(crate) redirect_uri_named: bool,
@@ -123,6 +126,9 @@ pub(crate) enum State {
 }
 
 impl Grant {
+    /// By how much the clocks of the hosts of one store may differ: one hour.
+    pub const CLOCK_MARGIN: Duration = Duration::from_secs(3600);
+
     /// Returns the key of the record.
     #[must_use]
     pub const fn id(&self) -> GrantId {
@@ -160,10 +166,11 @@ impl Grant {
     }
 
     /// Returns from when on the record may be deleted: no code or token of it is alive, and the page
-    /// that made it cannot be submitted again.
+    /// that made it cannot be submitted again, by the clock of any host that is less than
+    /// [`CLOCK_MARGIN`](Self::CLOCK_MARGIN) behind.
     #[must_use]
     pub fn purge_after(&self) -> UnixTime {
-        self.expires_at.max(self.interaction_until)
+        self.expires_at.max(self.interaction_until).saturating_add(Self::CLOCK_MARGIN)
     }
 
     /// Tells whether tokens of the grant are alive at `now`.
@@ -232,6 +239,7 @@ struct FormOne {
     client_id: ClientId,
     subject: Subject,
     scope: Scope,
+    audience: String,
     redirect_uri: String,
     redirect_uri_named: bool,
     code_challenge: CodeChallenge,

@@ -289,6 +289,7 @@ mod tests {
             client_id: ClientId::parse("app").unwrap(),
             subject: Subject::parse("alice").unwrap(),
             scope: Scope::empty(),
+            audience: "https://api.example".into(),
             redirect_uri: String::new(),
             redirect_uri_named: true,
             code_challenge: CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap(),

@@ -1,6 +1,6 @@
 //! A checked authorization request that waits for a person.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use core::fmt;
 
 use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime, base64url};
@@ -16,6 +16,7 @@ use crate::server::Server;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Interaction {
     pub(crate) id: GrantId,
+    pub(crate) issuer: String,
     pub(crate) client_id: ClientId,
     pub(crate) client_name: String,
     pub(crate) redirect_uri: String,
@@ -24,7 +25,7 @@ pub struct Interaction {
     pub(crate) state: Option<String>,
     pub(crate) nonce: Option<String>,
     pub(crate) code_challenge: CodeChallenge,
-    pub(crate) prompts: Vec<Prompt>,
+    pub(crate) prompts: BTreeSet<Prompt>,
     pub(crate) max_age: Option<u64>,
     pub(crate) login_hint: Option<String>,
     pub(crate) asked_at: UnixTime,
@@ -215,6 +216,7 @@ fn bound(session: &str, text: &[u8]) -> Vec<u8> {
 #[serde(remote = "Interaction", deny_unknown_fields)]
 struct Sealed {
     id: GrantId,
+    issuer: String,
     client_id: ClientId,
     client_name: String,
     redirect_uri: String,
@@ -223,7 +225,7 @@ struct Sealed {
     state: Option<String>,
     nonce: Option<String>,
     code_challenge: CodeChallenge,
-    prompts: Vec<Prompt>,
+    prompts: BTreeSet<Prompt>,
     max_age: Option<u64>,
     login_hint: Option<String>,
     asked_at: UnixTime,

@@ -94,10 +94,7 @@ impl Operation for Introspect<'_> {
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
         let client_id = self.request.as_ref().ok().map(PresentedToken::client_id);
         Decision::Reply(match self.introspect(records, moment.time()) {
-            Ok(answer) => {
-                let event = Event::new(EventKind::TokenIntrospected, Effect::Nothing);
-                Reply::new(answer, event.of_client(client_id))
-            }
+            Ok(reply) => reply,
             Err(reason) => {
                 let event = Event::new(EventKind::RequestRefused, Effect::Nothing);
                 let answer = if reason == Reason::Forged {
@@ -112,7 +109,7 @@ impl Operation for Introspect<'_> {
 }
 
 impl Introspect<'_> {
-    fn introspect(&self, records: &Records, now: UnixTime) -> Result<Introspection, Reason> {
+    fn introspect(&self, records: &Records, now: UnixTime) -> Result<Reply<Introspection>, Reason> {
         let request = self.request.as_ref().map_err(|reason| *reason)?;
         let authenticated = request.authenticate(records)?;
         let client = authenticated.client();
@@ -120,14 +117,18 @@ impl Introspect<'_> {
         if !client.is_confidential() {
             return Err(Reason::ClientNotConfidential);
         }
-        let Some((token, record)) = request.found(authenticated, records)? else {
-            return Ok(Introspection::Inactive);
+        let event = Event::new(EventKind::TokenIntrospected, Effect::Nothing);
+        let found = request.found(authenticated, records)?;
+        let Some((token, record)) =
+            found.filter(|(token, record)| may_introspect(client, &record.grant, token))
+        else {
+            return Ok(Reply::new(Introspection::Inactive, event.of_client(Some(client.id()))));
         };
         let grant = &record.grant;
-        if !grant.is_active(now) || !may_introspect(client, grant, token) {
-            return Ok(Introspection::Inactive);
-        }
-        Ok(self.describe(grant, token, now))
+        let event = event.of_grant(grant).of_client(Some(client.id()));
+        let answer =
+            if grant.is_active(now) { self.describe(grant, token, now) } else { Introspection::Inactive };
+        Ok(Reply::new(answer, event))
     }
 
     fn describe(&self, grant: &Grant, token: &Opened, now: UnixTime) -> Introspection {
@@ -146,7 +147,7 @@ impl Introspect<'_> {
             sub: grant.subject.clone(),
             exp,
             iss: self.server.issuer.clone(),
-            aud: is_access_token.then(|| self.server.audience().into()),
+            aud: is_access_token.then(|| grant.audience.clone()),
             token_type: is_access_token.then_some("Bearer"),
         })
     }

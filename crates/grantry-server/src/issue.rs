@@ -1,5 +1,6 @@
 //! What a client gets for a grant: access token, refresh token, ID token.
 
+use alloc::string::String;
 use core::fmt;
 
 use grantry_core::{HttpResponse, Scope, SecretString, UnixTime, base64url};
@@ -95,6 +96,8 @@ pub(crate) struct Issue<'a> {
     pub(crate) grant: &'a Grant,
     /// The scope of this access token, within the grant's.
     pub(crate) scope: Scope,
+    /// The resources that the request names.
+    pub(crate) resources: &'a [String],
     /// The nonce, at redemption only
     /// ([OpenID Connect Core section 12.2](https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse)).
     pub(crate) nonce: Option<&'a str>,
@@ -103,7 +106,16 @@ pub(crate) struct Issue<'a> {
 
 impl Issue<'_> {
     /// Makes the tokens. A signature that fails leaves nothing behind: it comes before the commit.
-    pub(crate) fn tokens(self) -> Result<TokenResponse, Reason> {
+    pub(crate) fn tokens(mut self) -> Result<TokenResponse, Reason> {
+        // RFC 8707 section 2.2: within what was granted.
+        if self.resources.iter().any(|resource| *resource != self.grant.audience) {
+            return Err(Reason::ResourceUnknown);
+        }
+        // What the client may no longer ask for, it no longer gets.
+        self.scope = self.scope.filter(|token| self.client.scope().contains(token));
+        if self.scope.is_empty() {
+            return Err(Reason::ScopeNotRegistered);
+        }
         let State::Active { serial, .. } = self.grant.state else {
             return Err(Reason::GrantRevoked);
         };
@@ -138,7 +150,7 @@ impl Issue<'_> {
         let claims = AccessTokenClaims {
             iss: self.server.issuer.as_str(),
             sub: self.grant.subject.as_str(),
-            aud: self.server.audience(),
+            aud: &self.grant.audience,
             client_id: self.grant.client_id.as_str(),
             scope: &self.scope,
             exp: expires_at,
@@ -221,5 +233,5 @@ struct IdTokenClaims<'a> {
     auth_time: UnixTime,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
-    at_hash: alloc::string::String,
+    at_hash: String,
 }

@@ -49,9 +49,9 @@ pub struct Metadata {
     /// Always: every authorization response names the issuer
     /// ([RFC 9207 section 3](https://www.rfc-editor.org/rfc/rfc9207#section-3)).
     pub authorization_response_iss_parameter_supported: bool,
-    /// Members of OpenID Connect, if `openid` is a scope of the server.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub openid: Option<OpenIdMetadata>,
+    /// The members of OpenID Connect: which client may ask for `openid` is in its registration.
+    #[serde(flatten)]
+    pub openid: OpenIdMetadata,
 }
 
 /// The members that OpenID Connect adds
@@ -78,7 +78,7 @@ impl Server {
         let any_method = || vec!["none", "client_secret_basic", "client_secret_post"];
         let endpoints = self.endpoints.clone();
         let scopes = &self.policy.scopes;
-        let openid = || OpenIdMetadata {
+        let openid = OpenIdMetadata {
             subject_types_supported: vec!["public"],
             id_token_signing_alg_values_supported: vec![self.signing_key.algorithm().as_str()],
             request_parameter_supported: false,
@@ -109,7 +109,7 @@ impl Server {
             introspection_endpoint: endpoints.introspection,
             code_challenge_methods_supported: vec![CodeChallenge::METHOD],
             authorization_response_iss_parameter_supported: true,
-            openid: scopes.contains("openid").then(openid),
+            openid,
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use grantry_core::form::{Form, Known};
-use grantry_core::{ClientId, HttpRequest, json};
+use grantry_core::{ClientId, HttpRequest, UnixTime, json};
 use grantry_jwt::{Algorithm, verify_jws};
 use serde::Deserialize;
 
@@ -43,14 +43,14 @@ impl PresentedToken {
     pub(crate) fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
         let form = posted_form(request, &KNOWN)?;
         let credentials = Credentials::from_request(request, &form)?;
-        match server.open_token(&form) {
-            // A forged handle never reaches the store.
-            Err(Reason::Forged) => Err(Reason::Forged),
-            token => Ok(Self { credentials, token }),
-        }
+        Ok(Self { credentials, token: server.open_token(&form) })
     }
 
     pub(crate) fn lookup(&self) -> Lookup<'_> {
+        // A forged handle never reaches the store.
+        if matches!(self.token, Err(Reason::Forged)) {
+            return Lookup::default();
+        }
         let token = self.token.as_ref().ok().and_then(Option::as_ref);
         let grant = token.map(|token| token.body.grant);
         Lookup { client: Some(self.client_id()), grant, ..Lookup::default() }
@@ -61,7 +61,10 @@ impl PresentedToken {
     }
 
     pub(crate) fn authenticate<'a>(&self, records: &'a Records) -> Result<Authenticated<'a>, Reason> {
-        self.credentials.authenticate(records)
+        match self.token {
+            Err(Reason::Forged) => Err(Reason::Forged),
+            _ => self.credentials.authenticate(records),
+        }
     }
 
     /// Returns the token and its record, if this very record made it.
@@ -114,6 +117,11 @@ impl Opened {
             State::CodeIssued | State::Revoked { .. } => false,
         };
         is_live && self.body.kind == Kind::RefreshToken
+    }
+
+    /// Tells whether the handle stands for an access token that has expired.
+    pub(crate) fn is_expired_access_token(&self, now: UnixTime) -> bool {
+        self.is_access_token() && now >= self.body.expires_at
     }
 
     /// Tells whether the handle stands for an access token, opaque or JWT.

@@ -1,10 +1,10 @@
 //! Redirect URIs: what may be registered, and what matches.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use grantry_core::form::{Form, Known};
 use grantry_core::is_loopback;
-use url::{Host, Url};
+use url::Url;
 
 /// What kind of application a client is
 /// ([OpenID Connect Registration section 2](https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata), `application_type`).
@@ -53,7 +53,7 @@ impl RedirectUri {
             "https" => check_authority(&text, &url)?,
             "http" if is_loopback(&url) => check_authority(&text, &url)?,
             "http" => return Err(RedirectUriError::PlainHttp),
-            scheme if application == ApplicationType::Native && scheme.contains('.') => {}
+            scheme if application == ApplicationType::Native => check_private_use(&text, scheme)?,
             _ => return Err(RedirectUriError::Scheme),
         }
         check_query(&url)?;
@@ -92,23 +92,35 @@ fn without_loopback_port(uri: &str) -> Option<(&'static str, &str)> {
     (is_port && (rest.is_empty() || rest.starts_with(['/', '?']))).then_some((host, rest))
 }
 
+// RFC 3986 section 3.2. The URL parser mends "https:host", "https:///host", "https://exam%70le" and "https://2130706433";
+// what is registered needs no mending.
 fn check_authority(text: &str, url: &Url) -> Result<(), RedirectUriError> {
-    // RFC 3986 section 3. The URL parser mends "https:host" and "https:///host"; what is registered needs
-    // no mending.
-    let authority = text.strip_prefix(url.scheme()).and_then(|rest| rest.strip_prefix("://"));
-    let authority = authority.ok_or(RedirectUriError::Host)?;
-    if authority.is_empty() || authority.starts_with(['/', '?', ':']) {
-        return Err(RedirectUriError::Host);
-    }
-    // The parser forgets a user without a name, so the text is asked.
-    if authority.split(['/', '?']).next().is_some_and(|authority| authority.contains('@')) {
+    let rest = text.strip_prefix(url.scheme()).and_then(|rest| rest.strip_prefix("://"));
+    let authority = rest.and_then(|rest| rest.split(['/', '?']).next()).ok_or(RedirectUriError::Host)?;
+    if authority.contains('@') {
         return Err(RedirectUriError::User);
     }
-    match url.host() {
-        Some(Host::Domain(name)) if name.contains('*') || name.is_empty() => Err(RedirectUriError::Host),
-        Some(_) => Ok(()),
-        None => Err(RedirectUriError::Host),
+    let host = url.host_str().filter(|host| !host.is_empty() && !host.contains('*'));
+    let host = host.ok_or(RedirectUriError::Host)?;
+    let (named, port) = authority.split_at_checked(host.len()).ok_or(RedirectUriError::Host)?;
+    let is_port = |port: &str| port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok());
+    if !named.eq_ignore_ascii_case(host) || !(port.is_empty() || is_port(port)) {
+        return Err(RedirectUriError::Host);
     }
+    Ok(())
+}
+
+// RFC 8252 section 7.1: a reverse domain name as the scheme, then a path.
+fn check_private_use(text: &str, scheme: &str) -> Result<(), RedirectUriError> {
+    let labels: Vec<&str> = scheme.split('.').collect();
+    let rest = text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(":/"));
+    if labels.len() < 2 || labels.contains(&"") || rest.is_none() {
+        return Err(RedirectUriError::Scheme);
+    }
+    if rest.is_some_and(|rest| rest.starts_with('/') && rest.contains('@')) {
+        return Err(RedirectUriError::User);
+    }
+    Ok(())
 }
 
 /// A response appends its parameters to the query, and no name may stand twice then

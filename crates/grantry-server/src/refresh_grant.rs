@@ -2,19 +2,21 @@
 //! ([RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6),
 //! [RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
 
+use alloc::{string::String, vec::Vec};
+
 use grantry_core::form::Form;
 use grantry_core::{Scope, UnixTime};
 
 use crate::authentication::Authenticated;
-use crate::client::GrantType;
+use crate::client::{Client, GrantType};
 use crate::denial::Reason;
 use crate::event::{Effect, Event, EventKind, Reply};
 use crate::grant::{Grant, GrantId, State};
 use crate::handle::{Kind, Opened};
 use crate::issue::{Issue, TokenAnswer};
-use crate::operation::{Commit, Decision, Records};
+use crate::operation::{Commit, Decision, Records, Versioned};
 use crate::server::Server;
-use crate::token::alarm;
+use crate::token::{Refused, alarm};
 use crate::transition::{Facts, Presented, Then, is_retry, step};
 
 /// The parameters of a refresh.
@@ -23,6 +25,7 @@ pub(crate) struct RefreshRequest {
     /// `None` for what has not even the shape of a refresh token.
     refresh_token: Option<Opened>,
     scope: Option<Scope>,
+    resources: Vec<String>,
 }
 
 impl RefreshRequest {
@@ -30,7 +33,8 @@ impl RefreshRequest {
         let token = form.get("refresh_token").ok_or(Reason::Missing("refresh_token"))?;
         let refresh_token = server.handles.present(Kind::RefreshToken, token)?;
         let scope = form.get("scope").map(Scope::parse).transpose().map_err(Reason::Scope)?;
-        Ok(Self { refresh_token, scope })
+        let resources = form.all("resource").map(String::from).collect();
+        Ok(Self { refresh_token, scope, resources })
     }
 
     pub(crate) const fn grant_id(&self) -> Option<GrantId> {
@@ -46,25 +50,37 @@ impl RefreshRequest {
         client: Authenticated<'_>,
         records: &Records,
         now: UnixTime,
-    ) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
+    ) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
         let client = client.allowed(GrantType::RefreshToken)?.client();
         let token = self.refresh_token.as_ref().ok_or(Reason::RefreshTokenUnknown)?;
         let record = records.grant(token.body.grant).ok_or(Reason::RefreshTokenUnknown)?;
         let grant = &record.grant;
         if !token.belongs_to(grant) {
-            return Err(Reason::Forged);
+            return Err(Reason::Forged.into());
         }
         if grant.client_id != *client.id() {
-            return Err(Reason::OtherClient);
+            return Err(Reason::OtherClient.into());
         }
+        let presented = token.body.serial;
+        self.rotate(server, client, record, presented, now).map_err(|reason| Refused::of(grant, reason))
+    }
 
+    /// Decides for the client that the refresh token was issued to.
+    fn rotate(
+        &self,
+        server: &Server,
+        client: &Client,
+        record: &Versioned,
+        presented: u32,
+        now: UnixTime,
+    ) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
+        let grant = &record.grant;
         let issue = |grant: &Grant, effect| {
-            let scope = self.narrowed(grant)?;
-            let tokens = Issue { server, client, grant, scope, nonce: None, now }.tokens()?;
+            let (scope, resources) = (self.narrowed(grant)?, self.resources.as_slice());
+            let tokens = Issue { server, client, grant, scope, resources, nonce: None, now }.tokens()?;
             let event = Event::new(EventKind::TokenRefreshed, effect).of_grant(grant);
             Ok(Reply::new(TokenAnswer::Issued(tokens), event))
         };
-        let presented = token.body.serial;
         match step(Some(grant.state), Presented::RefreshToken, facts(server, grant, presented, now)) {
             Then::Move(_) => {
                 let serial = presented.checked_add(1).ok_or(Reason::RefreshTokenExpired)?;

@@ -12,7 +12,9 @@ use crate::server::Server;
 use crate::transition::{Facts, Presented, Then, step};
 
 impl Server {
-    /// Reads a revocation request. Any token of a grant, refresh or access, revokes the whole grant.
+    /// Reads a revocation request. Any token of a grant revokes the whole grant: a refresh token, also
+    /// one that was rotated, and an access token that has not expired. For a public client that is
+    /// anyone who holds one.
     pub fn revoke(&self, request: &HttpRequest) -> Revoke {
         Revoke { request: PresentedToken::parse(self, request) }
     }
@@ -74,11 +76,13 @@ impl Revoke {
         // A stranger learns nothing and ends nothing.
         let found = request.found(client, records)?;
         let own = found.filter(|(_, record)| record.grant.client_id == *client.client().id());
-        let nothing = || {
-            let event = Event::new(EventKind::GrantRevoked, Effect::Nothing);
-            Ok(Decision::Reply(Reply::new(Revoked::Done, event.of_client(Some(client.client().id())))))
+        // A dead access token, which others have seen, does not end a living grant.
+        let alive = own.filter(|(token, _)| !token.is_expired_access_token(now));
+        let nothing = |event: Event| Ok(Decision::Reply(Reply::new(Revoked::Done, event)));
+        let unchanged = Event::new(EventKind::GrantRevoked, Effect::Nothing);
+        let Some((_, record)) = alive else {
+            return nothing(unchanged.of_client(Some(client.client().id())));
         };
-        let Some((_, record)) = own else { return nothing() };
         let grant = &record.grant;
         match step(Some(grant.state), Presented::Revocation, Facts::default()) {
             Then::Move(_) | Then::Alarm(_) => {
@@ -86,7 +90,7 @@ impl Revoke {
                 let reply = Reply::new(Revoked::Done, event);
                 Ok(Decision::Commit(Commit::put(Some(record.version), grant.revoked(now), reply)))
             }
-            Then::Repeat | Then::Refuse(_) => nothing(),
+            Then::Repeat | Then::Refuse(_) => nothing(unchanged.of_grant(grant)),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The token endpoint ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)):
 //! what is common to its grants.
 
-use alloc::string::ToString;
+use alloc::{boxed::Box, string::ToString};
 
 use grantry_core::form::{Form, Known};
-use grantry_core::{Challenge, ClientId, HttpRequest, HttpResponse, Moment};
+use grantry_core::{Challenge, ClientId, HttpRequest, HttpResponse, Moment, UnixTime};
 use serde::Serialize;
 
 use crate::authentication::Credentials;
@@ -71,11 +71,12 @@ impl TokenRequest {
             Some("refresh_token") => RefreshRequest::parse(server, &form).map(GrantRequest::Refresh),
             Some(_) => Err(Reason::GrantTypeUnknown),
         };
-        match grant {
-            // A forged handle never reaches the store.
-            Err(Reason::Forged) => Err(Reason::Forged),
-            grant => Ok(Self { credentials, grant }),
-        }
+        Ok(Self { credentials, grant })
+    }
+
+    /// A forged handle is refused without any store access.
+    const fn is_forged(&self) -> bool {
+        matches!(self.grant, Err(Reason::Forged))
     }
 }
 
@@ -92,36 +93,67 @@ impl Operation for Token<'_> {
     type Reply = Reply<TokenAnswer>;
 
     fn lookup(&self) -> Lookup<'_> {
-        let Ok(request) = &self.request else { return Lookup::default() };
-        let grant = request.grant.as_ref().ok().and_then(GrantRequest::grant_id);
-        Lookup { client: Some(request.credentials.client_id()), grant, ..Lookup::default() }
+        match &self.request {
+            Ok(request) if !request.is_forged() => Lookup {
+                client: Some(request.credentials.client_id()),
+                grant: request.grant.as_ref().ok().and_then(GrantRequest::grant_id),
+                ..Lookup::default()
+            },
+            _ => Lookup::default(),
+        }
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        let decided = self.request.as_ref().map_err(|reason| *reason).and_then(|request| {
-            let client = request.credentials.authenticate(records)?;
-            match request.grant.as_ref().map_err(|reason| *reason)? {
-                GrantRequest::Code(request) => request.decide(self.server, client, records, moment.time()),
-                GrantRequest::Refresh(request) => request.decide(self.server, client, records, moment.time()),
-            }
-        });
-        decided.unwrap_or_else(|reason| {
+        self.answer(records, moment.time()).unwrap_or_else(|refused| {
             let client_id = self.request.as_ref().ok().map(|request| request.credentials.client_id());
-            Decision::Reply(refusal(client_id, reason))
+            Decision::Reply(refused.reply(client_id))
         })
     }
 }
 
-fn refusal(client_id: Option<&ClientId>, reason: Reason) -> Reply<TokenAnswer> {
-    let event = Event::new(EventKind::RequestRefused, Effect::Nothing).of_client(client_id).denied(reason);
-    Reply::new(TokenAnswer::Denied(reason.into()), event)
+impl Token<'_> {
+    fn answer(&self, records: &Records, now: UnixTime) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
+        let request = self.request.as_ref().map_err(|reason| *reason)?;
+        if request.is_forged() {
+            return Err(Reason::Forged.into());
+        }
+        let client = request.credentials.authenticate(records)?;
+        match request.grant.as_ref().map_err(|reason| *reason)? {
+            GrantRequest::Code(request) => request.decide(self.server, client, records, now),
+            GrantRequest::Refresh(request) => request.decide(self.server, client, records, now),
+        }
+    }
+}
+
+/// A refusal, whose event names the grant once its handle and owner are proven.
+pub(crate) struct Refused {
+    reason: Reason,
+    event: Box<Event>,
+}
+
+impl Refused {
+    pub(crate) fn of(grant: &Grant, reason: Reason) -> Self {
+        let Self { event, .. } = Self::from(reason);
+        Self { reason, event: Box::new(event.of_grant(grant)) }
+    }
+
+    fn reply(self, client_id: Option<&ClientId>) -> Reply<TokenAnswer> {
+        Reply::new(TokenAnswer::Denied(self.reason.into()), self.event.of_client(client_id))
+    }
+}
+
+impl From<Reason> for Refused {
+    fn from(reason: Reason) -> Self {
+        let event = Event::new(EventKind::RequestRefused, Effect::Nothing).denied(reason);
+        Self { reason, event: Box::new(event) }
+    }
 }
 
 /// Revokes the grant and refuses: somebody else holds a copy of what was presented.
 pub(crate) fn alarm(
     grant: &Grant,
     version: Version,
-    now: grantry_core::UnixTime,
+    now: UnixTime,
     reason: Reason,
 ) -> Decision<Reply<TokenAnswer>> {
     let event = Event::new(EventKind::ReuseDetected, Effect::Written).of_grant(grant).denied(reason);

@@ -111,10 +111,11 @@ pub(crate) struct Facts {
     pub(crate) ahead: bool,
 }
 
-/// Tells whether a retry at `now` falls into the window that opened at `since`. Without a window no
-/// clock difference between two hosts opens one.
+/// Tells whether a retry at `now` falls into the window that opened at `since`. No clock
+/// difference between two hosts opens a window, or widens it by more than itself.
 pub(crate) fn is_retry(since: UnixTime, window: Duration, now: UnixTime) -> bool {
-    window.as_secs() > 0 && now < since.saturating_add(window)
+    let is_near = since <= now.saturating_add(window) && now < since.saturating_add(window);
+    window.as_secs() > 0 && is_near
 }
 
 /// Finds the row that decides.
@@ -258,6 +259,7 @@ mod tests {
         let ten = Duration::from_secs(10);
         assert!(is_retry(at(100), ten, at(100)) && is_retry(at(100), ten, at(109)));
         assert!(!is_retry(at(100), ten, at(110)) && !is_retry(at(100), ten, UnixTime::MAX));
+        assert!(is_retry(at(100), ten, at(90)) && !is_retry(at(100), ten, at(89)));
         for none in [Duration::ZERO, Duration::from_millis(999)] {
             assert!(!is_retry(at(100), none, at(100)) && !is_retry(at(100), none, at(0)));
         }

@@ -72,3 +72,56 @@ fn rfc9700_4_1_3_a_redirect_uri_reads_the_same_in_every_parser() {
     let long = format!("https://app.example/{}", "p".repeat(RedirectUri::MAX_BYTES));
     assert_eq!(RedirectUri::register(long, ApplicationType::Web), Err(RedirectUriError::TooLong));
 }
+
+#[test]
+fn rfc3986_3_2_a_host_that_needs_mending_is_not_registered() {
+    for uri in [
+        "https://exam%70le.com/cb",
+        "http://2130706433/cb",
+        "http://127.1/cb",
+        "https://a.example:/cb",
+        "https://a.example:99999/cb",
+        "https://b\u{fc}cher.example/cb",
+    ] {
+        assert!(RedirectUri::register(uri, ApplicationType::Web).is_err(), "{uri}");
+    }
+    for uri in
+        ["https://App.Example/cb", "https://a.example:8443/cb", "http://[::1]:80/cb", "http://127.0.0.1/cb"]
+    {
+        assert!(RedirectUri::register(uri, ApplicationType::Web).is_ok(), "{uri}");
+    }
+}
+
+#[test]
+fn rfc8252_7_1_a_private_use_scheme_is_a_reverse_domain_name_and_a_path() {
+    for uri in [
+        "com.example.app:",
+        "com.example.app:cb",
+        "javascript.x:alert(1)",
+        "http.://evil/",
+        "com..app:/cb",
+        "com.example.app://user:secret@host/cb",
+    ] {
+        assert!(RedirectUri::register(uri, ApplicationType::Native).is_err(), "{uri}");
+    }
+    for uri in ["com.example.app:/cb", "com.example.app://cb"] {
+        assert!(RedirectUri::register(uri, ApplicationType::Native).is_ok(), "{uri}");
+        assert!(RedirectUri::register(uri, ApplicationType::Web).is_err(), "{uri}");
+    }
+}
+
+#[test]
+fn rfc8252_7_3_the_port_of_a_loopback_redirect_is_a_port() {
+    let registered = RedirectUri::register("http://127.0.0.1/cb", ApplicationType::Native).unwrap();
+    let client =
+        Client::new(client_id("app"), ClientAuthentication::None).native().with_redirect_uri(registered);
+    for uri in [
+        "http://127.0.0.1:/cb",
+        "http://127.0.0.1:0/cb",
+        "http://127.0.0.1:99999/cb",
+        "http://127.0.0.1:+1/cb",
+    ] {
+        assert_eq!(client.redirect_uri(Some(uri)), None, "{uri}");
+    }
+    assert!(client.redirect_uri(Some("http://127.0.0.1:1/cb")).is_some());
+}

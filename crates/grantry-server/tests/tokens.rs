@@ -7,11 +7,11 @@ mod support;
 use alloc::collections::BTreeSet;
 use core::time::Duration;
 
-use grantry_core::base64url;
+use grantry_core::{Issuer, base64url};
 use grantry_jwt::peek_unverified;
 use grantry_server::{
     AccessTokenFormat, Approval, Client, ClientAuthentication, Effect, GrantType, Policy, Reason,
-    RedirectUri, TokenAnswer,
+    RedirectUri, Server, TokenAnswer,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -168,8 +168,9 @@ fn a_signature_that_fails_consumes_nothing() {
     let mut site = Site::new();
     let tokens = site.tokens(NOW);
     let code = site.code(NOW);
-    let policy = || Policy::default().with_audience("a".repeat(20_000));
-    site.server = support::server_of(ISSUER).with_policy(policy());
+    let unusable = support::KEY.clone().with_key_id("k".repeat(20_000));
+    let issuer = Issuer::parse(ISSUER).unwrap();
+    site.server = Server::new(issuer, unusable, support::handle_key(1)).unwrap();
     let (redeemed, [_, _, commits]) = site.store.count(|| site.redeem("web", &code, NOW));
     assert_denied(&redeemed, "server_error", Reason::SigningFailed);
     assert_eq!((redeemed.answer.to_response().status, redeemed.event.effect), (500, Effect::Nothing));

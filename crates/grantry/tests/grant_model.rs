@@ -118,12 +118,13 @@ impl World {
             Act::Refresh { by, token, scope } => self.refresh(by, token, *scope),
             Act::RevokeRefreshToken { by, token } => {
                 if let Some(text) = pick(token, &self.refresh_tokens).cloned() {
-                    self.revoke(by, &text);
+                    self.revoke(by, &text, u64::MAX);
                 }
             }
             Act::RevokeAccessToken { by, token } => {
-                if let Some(text) = pick(token, &self.access_tokens).map(|token| token.text.clone()) {
-                    self.revoke(by, &text);
+                let token = pick(token, &self.access_tokens).map(|token| (token.text.clone(), token.until));
+                if let Some((text, until)) = token {
+                    self.revoke(by, &text, until);
                 }
             }
             Act::Introspect { by, token } => self.introspect(by, token),
@@ -225,10 +226,10 @@ impl World {
         self.access_tokens.push(Access { text, scope, until });
     }
 
-    fn revoke(&mut self, by: &str, token: &str) {
+    fn revoke(&mut self, by: &str, token: &str, until: u64) {
         let reply = self.run(&self.server.revoke(&presented(by, token)));
         assert_eq!(reply.answer, Revoked::Done, "the answer tells a stranger nothing");
-        if by == "app" {
+        if by == "app" && self.now < until {
             self.model = Model::Revoked;
         }
     }
