@@ -98,10 +98,18 @@ impl HttpRequest {
             .with_body(form.into())
     }
 
-    /// Returns the path of a received target: what stands before query and fragment.
+    /// Returns the path of the target, without scheme, authority, query and fragment: also of the
+    /// absolute targets of HTTP/2 and of proxies
+    /// ([RFC 9112 section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
     #[must_use]
     pub fn path(&self) -> &str {
-        self.target.split(['?', '#']).next().unwrap_or("")
+        let target = self.target.split(['?', '#']).next().unwrap_or("");
+        // A path may hold `://` too, but then a slash stands before it.
+        let Some((_, rest)) = target.split_once("://").filter(|(scheme, _)| !scheme.contains('/')) else {
+            return target;
+        };
+        // RFC 9110 section 4.2.3: an empty path is the path `/`.
+        rest.find('/').and_then(|start| rest.get(start..)).unwrap_or("/")
     }
 
     /// Returns the query of the target, without its question mark; empty when there is none.
@@ -283,7 +291,26 @@ mod tests {
     #[test]
     fn the_query_ends_at_the_fragment() {
         assert_eq!(HttpRequest::new("GET", "/a?b=c?d#e").query(), "b=c?d");
-        assert_eq!(HttpRequest::new("GET", "/a?b=c?d#e").path(), "/a");
         assert_eq!(HttpRequest::new("GET", "/a#x?b").query(), "");
+    }
+
+    #[test]
+    fn rfc9112_3_2_every_form_of_a_target_has_its_path() {
+        let cases = [
+            ("/a?b", "/a", "b"),
+            ("/a?b=c?d#e", "/a", "b=c?d"),
+            ("https://as.example/token?x#y", "/token", "x"),
+            ("https://as.example", "/", ""),
+            ("https://as.example?x", "/", "x"),
+            ("https://as.example/?x=https://app.example/cb", "/", "x=https://app.example/cb"),
+            ("/to/https://app.example/cb", "/to/https://app.example/cb", ""),
+            ("//as.example/a", "//as.example/a", ""),
+            ("*", "*", ""),
+            ("", "", ""),
+        ];
+        for (target, path, query) in cases {
+            let request = HttpRequest::new("GET", target);
+            assert_eq!((request.path(), request.query()), (path, query), "{target}");
+        }
     }
 }
