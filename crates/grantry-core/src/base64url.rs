@@ -23,7 +23,7 @@ pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Base64UrlError> {
 }
 
 /// The text is not canonical base64url.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[error("not canonical base64url without padding (RFC 7515 section 2)")]
 #[non_exhaustive]
 pub struct Base64UrlError;

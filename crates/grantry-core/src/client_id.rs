@@ -1,7 +1,7 @@
 //! The name of a client.
 
 use alloc::string::String;
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,14 @@ impl fmt::Display for ClientId {
     }
 }
 
+impl FromStr for ClientId {
+    type Err = ClientIdError;
+
+    fn from_str(text: &str) -> Result<Self, ClientIdError> {
+        Self::parse(text)
+    }
+}
+
 impl TryFrom<String> for ClientId {
     type Error = ClientIdError;
 
@@ -57,7 +65,7 @@ impl From<ClientId> for String {
 }
 
 /// The text is not a client identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[error("not a client_id of 1 to 512 printable ASCII characters (RFC 6749 appendix A.1)")]
 #[non_exhaustive]
 pub struct ClientIdError;
@@ -69,6 +77,7 @@ mod tests {
     #[test]
     fn rfc6749_a_1_client_id_is_vschar() {
         assert!(ClientId::parse("s6Bh dRkqt3~").is_ok());
+        assert_eq!("app".parse::<ClientId>(), ClientId::parse("app"));
         for bad in ["", "a\u{7f}", "a\n", "caf\u{e9}"] {
             assert_eq!(ClientId::parse(bad), Err(ClientIdError), "{bad:?}");
         }

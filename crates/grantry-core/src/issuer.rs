@@ -1,7 +1,7 @@
 //! The name of an authorization server.
 
 use alloc::string::String;
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 use serde::Serialize;
 use url::{Host, Url};
@@ -61,6 +61,15 @@ impl fmt::Display for Issuer {
     }
 }
 
+impl FromStr for Issuer {
+    type Err = IssuerError;
+
+    /// As [`Issuer::parse`]: `https` only.
+    fn from_str(text: &str) -> Result<Self, IssuerError> {
+        Self::parse(text)
+    }
+}
+
 fn check(text: &str) -> Result<Url, IssuerError> {
     if text.len() > Issuer::MAX_BYTES {
         return Err(IssuerError::TooLong);
@@ -103,7 +112,7 @@ pub fn is_loopback(url: &Url) -> bool {
 }
 
 /// Why a text is not an issuer identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum IssuerError {
     /// Longer than [`Issuer::MAX_BYTES`].
@@ -150,6 +159,7 @@ mod tests {
         ];
         for (text, error) in cases {
             assert_eq!(Issuer::parse(text), Err(error), "{text}");
+            assert_eq!(text.parse::<Issuer>(), Err(error), "{text}");
         }
     }
 

@@ -48,7 +48,7 @@ pub fn object_from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize
 }
 
 /// Why a JSON text was refused. No variant holds a piece of the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonError {
     /// Longer than the limit of its place.

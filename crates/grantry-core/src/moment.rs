@@ -85,7 +85,7 @@ impl fmt::Debug for Moment {
 
 /// Why the system could not give a [`Moment`].
 #[cfg(feature = "std")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum MomentError {
     /// The clock stands before 1970.

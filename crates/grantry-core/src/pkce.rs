@@ -51,7 +51,7 @@ impl CodeVerifier {
 
 /// An S256 code challenge: the 43 characters of a SHA-256 digest in base64url
 /// ([RFC 7636 section 4.2](https://www.rfc-editor.org/rfc/rfc7636#section-4.2)).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CodeChallenge(String);
 
@@ -103,13 +103,13 @@ impl From<CodeChallenge> for String {
 }
 
 /// The text is not a code verifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[error("not a code_verifier of 43 to 128 unreserved characters (RFC 7636 section 4.1)")]
 #[non_exhaustive]
 pub struct CodeVerifierError;
 
 /// The text is not an S256 code challenge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[error("not an S256 code_challenge of 43 base64url characters (RFC 7636 section 4.2)")]
 #[non_exhaustive]
 pub struct CodeChallengeError;

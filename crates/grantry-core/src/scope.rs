@@ -1,7 +1,7 @@
 //! Scope: a set of tokens ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
 
 use alloc::{collections::BTreeSet, string::String};
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +96,14 @@ impl fmt::Display for Scope {
     }
 }
 
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        Self::parse(text)
+    }
+}
+
 impl TryFrom<String> for Scope {
     type Error = ScopeError;
 
@@ -111,7 +119,7 @@ impl From<Scope> for String {
 }
 
 /// Why a text is not a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScopeError {
     /// Longer than [`Scope::MAX_BYTES`].

@@ -14,7 +14,9 @@ fn scope(text: &str) -> Scope {
 }
 
 fn check_parse(id: &str, vector: &Value) {
-    let outcome = Scope::parse(vector["input"].as_str().unwrap());
+    let input = vector["input"].as_str().unwrap();
+    let outcome = Scope::parse(input);
+    assert_eq!(input.parse::<Scope>(), outcome, "{id}");
     let tokens = || -> BTreeSet<&str> {
         vector["tokens"].as_array().unwrap().iter().map(|token| token.as_str().unwrap()).collect()
     };

@@ -86,7 +86,7 @@ impl RegisteredClaims {
 }
 
 /// The claim that an error is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Claim {
     /// `iss`.

@@ -5,7 +5,7 @@ use grantry_core::json::JsonError;
 use crate::Claim;
 
 /// Why a key was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// The JWK is not one JSON object with unique member names.
@@ -48,7 +48,7 @@ pub enum KeyError {
 }
 
 /// Why a key set was refused as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwkSetError {
     /// Longer than [`JwkSet::MAX_BYTES`](crate::JwkSet::MAX_BYTES), not strict JSON, or without an array `keys`.
@@ -60,7 +60,7 @@ pub enum JwkSetError {
 }
 
 /// Why nothing was signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
     /// The claims cannot be written as a JSON object
@@ -79,7 +79,7 @@ pub enum SignError {
 }
 
 /// Why a token was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).

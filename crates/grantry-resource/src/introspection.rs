@@ -172,7 +172,7 @@ pub(crate) enum AbsentAudience {
 }
 
 /// Why an answer says nothing about the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum IntrospectionError {
     /// The server refused the request itself, the credentials for instance
@@ -191,7 +191,7 @@ pub enum IntrospectionError {
 }
 
 /// The introspection endpoint is not a URL that a token may be sent to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[error(
     "the introspection endpoint is not an https URL without query, fragment and user (RFC 7662 section 4)"
 )]
