@@ -81,7 +81,7 @@ impl Key {
         };
         let signing = signing.expect("a good key").with_key_id("key-1");
         let keys = JwkSet::from_keys([signing.verifying_key()]);
-        Self { signing, keys, verifier: Verifier::new(ISSUER, AUDIENCE).typ("at+jwt") }
+        Self { signing, keys, verifier: Verifier::new(ISSUER, AUDIENCE).with_typ("at+jwt") }
     }
 
     /// Signs claims.

@@ -63,9 +63,9 @@ fn only_the_original(token: &str) {
 /// reads them, and leeway never refuses what no leeway accepts.
 pub fn claims(data: &[u8]) {
     let Ok(token) = HMAC_KEY.sign(Some("JWT"), data) else { return };
-    let verifier = Verifier::new(ISSUER, AUDIENCE).typ("JWT").require("sub");
+    let verifier = Verifier::new(ISSUER, AUDIENCE).with_typ("JWT").require("sub");
     let verify = |verifier: &Verifier, now| verifier.verify::<Value>(&token, &KEYS, now);
-    let lenient = verifier.clone().leeway(Duration::from_secs(60));
+    let lenient = verifier.clone().with_leeway(Duration::from_secs(60));
     if let Ok(verified) = verify(&verifier, NOW) {
         assert_claims(&verified, data, 0);
         assert!(verify(&lenient, NOW).is_ok(), "leeway refuses");

@@ -137,8 +137,8 @@ impl Expected<'_> {
         // OpenID Connect Core section 3.1.3.7, steps 2, 3 and 6 to 10.
         let verified =
             Verifier::new(self.client.provider().issuer().as_str(), self.client.client_id().as_str())
-                .algorithms(&[Algorithm::Rs256])
-                .leeway(self.client.leeway())
+                .with_algorithms(&[Algorithm::Rs256])
+                .with_leeway(self.client.leeway())
                 .require("sub")
                 .require("iat")
                 .verify::<Extra>(raw.expose(), keys, now)?;

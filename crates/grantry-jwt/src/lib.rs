@@ -34,7 +34,7 @@
 //! let token = key.sign_claims(Some("JWT"), &claims)?;
 //!
 //! let keys = JwkSet::from_keys([key.verifying_key()]);
-//! let verifier = Verifier::new("https://as.example", "https://api.example").typ("JWT");
+//! let verifier = Verifier::new("https://as.example", "https://api.example").with_typ("JWT");
 //! let verified = verifier.verify::<Claims>(&token, &keys, UnixTime::from_secs(1_800_000_000))?;
 //! assert_eq!(verified.claims().sub, "user-1");
 //! assert_eq!(verified.key_id(), Some("2026-11"));

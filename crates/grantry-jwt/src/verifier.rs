@@ -11,7 +11,7 @@ use crate::{Algorithm, Claim, JwkSet, RegisteredClaims, VerifyError, verify_jws}
 /// What a JWT must be to be accepted ([RFC 7519 section 7.2](https://www.rfc-editor.org/rfc/rfc7519#section-7.2)).
 ///
 /// `iss`, `aud` and `exp` are required; `nbf` counts when it is there. `typ` is checked when
-/// [`Verifier::typ`] is set, as it should be wherever one issuer signs several kinds of token
+/// [`Verifier::with_typ`] is set, as it should be wherever one issuer signs several kinds of token
 /// ([RFC 8725 section 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)).
 #[derive(Clone, Debug)]
 pub struct Verifier {
@@ -96,7 +96,7 @@ impl Verifier {
     /// Requires a media type in `typ`, compared without regard to case and to a leading
     /// `application/` ([RFC 7515 section 4.1.9](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9)).
     #[must_use]
-    pub fn typ(mut self, typ: impl Into<String>) -> Self {
+    pub fn with_typ(mut self, typ: impl Into<String>) -> Self {
         self.typ = Some(typ.into());
         self
     }
@@ -104,7 +104,7 @@ impl Verifier {
     /// Allows clocks to differ, in whole seconds; the default is none, and more than
     /// [`Verifier::MAX_LEEWAY`] counts as that.
     #[must_use]
-    pub fn leeway(mut self, leeway: Duration) -> Self {
+    pub fn with_leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway.min(Self::MAX_LEEWAY);
         self
     }
@@ -118,7 +118,7 @@ impl Verifier {
 
     /// Allows these algorithms instead of all that the keys have.
     #[must_use]
-    pub fn algorithms(mut self, algorithms: &[Algorithm]) -> Self {
+    pub fn with_algorithms(mut self, algorithms: &[Algorithm]) -> Self {
         self.algorithms = algorithms.to_vec();
         self
     }

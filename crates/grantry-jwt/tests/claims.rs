@@ -21,7 +21,7 @@ struct AccessTokenClaims {
 fn verifier(config: &Value) -> Verifier {
     let mut audiences = texts(config, "audience").into_iter();
     let mut verifier = Verifier::new(text(config, "issuer"), audiences.next().unwrap_or_default())
-        .leeway(Duration::from_secs(config["leeway"].as_u64().unwrap()));
+        .with_leeway(Duration::from_secs(config["leeway"].as_u64().unwrap()));
     if texts(config, "audience").is_empty() {
         verifier = verifier.danger_any_audience();
     }
@@ -39,7 +39,7 @@ fn verifier(config: &Value) -> Verifier {
         return verifier;
     }
     assert_eq!(text(config, "profile"), "at+jwt");
-    verifier.typ("at+jwt").require("sub").require("client_id").require("iat").require("jti")
+    verifier.with_typ("at+jwt").require("sub").require("client_id").require("iat").require("jti")
 }
 
 fn run(vector: &Value) -> Result<(), VerifyError> {

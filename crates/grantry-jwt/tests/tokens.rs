@@ -83,7 +83,7 @@ fn rfc7519_4_1_4_exp_is_exclusive_and_nbf_inclusive_to_the_fraction() {
 
 #[test]
 fn rfc7519_4_1_4_leeway_stretches_both_ends_by_whole_seconds() {
-    let verifier = verifier().leeway(Duration::from_millis(60_900));
+    let verifier = verifier().with_leeway(Duration::from_millis(60_900));
     let at = |claims: &str, now: u64| verify(&verifier, claims, now).map(drop);
     assert_eq!(at(r#","exp":100"#, 159), Ok(()));
     assert_eq!(at(r#","exp":100"#, 160), Err(VerifyError::Expired));
@@ -95,7 +95,7 @@ fn rfc7519_4_1_4_leeway_stretches_both_ends_by_whole_seconds() {
 fn rfc7519_4_1_4_leeway_ends_at_ten_minutes() {
     assert_eq!(Verifier::MAX_LEEWAY, Duration::from_secs(600));
     for leeway in [600, 601, 60_000, u64::MAX] {
-        let verifier = verifier().leeway(Duration::from_secs(leeway));
+        let verifier = verifier().with_leeway(Duration::from_secs(leeway));
         let at = |claims: &str, now: u64| verify(&verifier, claims, now).map(drop);
         assert_eq!(at(r#","exp":1000"#, 1599), Ok(()));
         assert_eq!(at(r#","exp":1000"#, 1600), Err(VerifyError::Expired));
@@ -117,12 +117,12 @@ fn a_claim_under_a_name_of_the_parsers_own_is_refused() {
 #[test]
 fn rl_20_dates_at_the_ends_never_wrap() {
     for leeway in [Duration::ZERO, Duration::from_secs(60), Duration::MAX] {
-        let verifier = verifier().leeway(leeway);
+        let verifier = verifier().with_leeway(leeway);
         for date in ["18446744073709551615", "18446744073709551616", "1e300", "1.7976931348623157e308"] {
             assert!(verify(&verifier, &format!(r#","exp":{date}"#), 1_800_000_000).is_ok(), "{date}");
         }
     }
-    let verifier = verifier().leeway(Duration::from_secs(60));
+    let verifier = verifier().with_leeway(Duration::from_secs(60));
     for date in ["-1", "-0.5", "-9223372036854775808", "-1e300", "0", "5e-324"] {
         let error = refusal(&verifier, &format!(r#","exp":{date}"#), 1_800_000_000);
         assert_eq!(error, VerifyError::Expired, "{date}");
@@ -197,7 +197,7 @@ fn a_required_claim_is_present_and_not_null() {
 
 #[test]
 fn the_algorithms_of_a_verifier_can_be_narrowed() {
-    let verifier = verifier().algorithms(&[Algorithm::Rs256]);
+    let verifier = verifier().with_algorithms(&[Algorithm::Rs256]);
     assert_eq!(refusal(&verifier, r#","exp":9"#, 1), VerifyError::AlgorithmNotAllowed);
 }
 

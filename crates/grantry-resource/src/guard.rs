@@ -42,7 +42,7 @@ impl Guard {
         // RFC 9068 section 2.2; `iss`, `aud` and `exp` are required by the verifier itself.
         let verifier = ["sub", "client_id", "iat", "jti"]
             .into_iter()
-            .fold(Verifier::new(issuer.as_str(), audience.as_str()).typ("at+jwt"), Verifier::require);
+            .fold(Verifier::new(issuer.as_str(), audience.as_str()).with_typ("at+jwt"), Verifier::require);
         Self {
             issuer,
             realm: audience.clone(),
@@ -58,7 +58,7 @@ impl Guard {
     /// Sets the realm that challenges name
     /// ([RFC 9110 section 11.5](https://www.rfc-editor.org/rfc/rfc9110#section-11.5)).
     #[must_use]
-    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+    pub fn with_realm(mut self, realm: impl Into<String>) -> Self {
         self.realm = realm.into();
         self
     }
@@ -66,9 +66,9 @@ impl Guard {
     /// Allows clocks to differ, in whole seconds; the default is none, and more than
     /// [`Guard::MAX_LEEWAY`] counts as that.
     #[must_use]
-    pub fn leeway(mut self, leeway: Duration) -> Self {
+    pub fn with_leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway.min(Self::MAX_LEEWAY);
-        self.verifier = self.verifier.leeway(leeway);
+        self.verifier = self.verifier.with_leeway(leeway);
         self
     }
 

@@ -41,7 +41,7 @@ fn rfc9068_vectors() {
             config["audience"][0].as_str().unwrap(),
             JwkSet::from_keys([key.verifying_key()]),
         )
-        .leeway(Duration::from_secs(config["leeway"].as_u64().unwrap()));
+        .with_leeway(Duration::from_secs(config["leeway"].as_u64().unwrap()));
         let now = UnixTime::from_secs(vector["now"].as_u64().unwrap());
         let outcome =
             guard.check(&bearer(&token), &scope("read"), now).map_err(|rejection| rejection.reason());
@@ -120,7 +120,7 @@ fn rfc9068_4_issuer_audience_time_and_signature_are_checked() {
 
 #[test]
 fn leeway_moves_both_ends_and_no_further() {
-    let guard = guard().leeway(Duration::from_secs(30));
+    let guard = guard().with_leeway(Duration::from_secs(30));
     let at = |name, seconds| {
         guard.check(&bearer(&token_with(name, json!(seconds))), &Scope::empty(), NOW).map_err(|r| r.reason())
     };
@@ -132,7 +132,7 @@ fn leeway_moves_both_ends_and_no_further() {
 
 #[test]
 fn rfc7519_4_1_4_leeway_ends_at_ten_minutes() {
-    let guard = guard().leeway(Duration::MAX);
+    let guard = guard().with_leeway(Duration::MAX);
     let ended = |seconds| bearer(&token_with("exp", json!(NOW.as_secs() - seconds)));
     assert!(guard.check(&ended(599), &Scope::empty(), NOW).is_ok());
     let rejection = guard.check(&ended(600), &Scope::empty(), NOW).unwrap_err();
@@ -226,7 +226,7 @@ fn rfc6750_3_1_every_bad_token_gets_the_same_answer() {
 /// BT-05 and BT-35.
 #[test]
 fn rfc6750_3_1_each_fault_has_its_status_and_challenge() {
-    let guard = guard().realm("photos \"x\"");
+    let guard = guard().with_realm("photos \"x\"");
     let answer = |request: &HttpRequest, required: &str| {
         let response = guard.check(request, &scope(required), NOW).unwrap_err().to_response();
         (response.status, response.headers.only("WWW-Authenticate").unwrap().to_owned())

@@ -248,7 +248,7 @@ fn rfc8725_3_8_a_server_speaks_for_its_own_tokens_alone() {
 fn rfc7519_4_1_5_the_leeway_counts_for_nbf_of_an_answer() {
     let early = active("nbf", json!(NOW.as_secs() + 10));
     let at = |seconds| {
-        let guard = guard().leeway(Duration::from_secs(seconds));
+        let guard = guard().with_leeway(Duration::from_secs(seconds));
         guard
             .accept_introspected(&early, &scope("read"), NOW)
             .map(drop)
@@ -267,10 +267,10 @@ fn rfc7662_4_a_kept_answer_ends_with_the_token() {
         guard.accept_introspected(&kept, &scope("read"), now).map_err(|rejection| rejection.reason())
     };
     assert_eq!(at(guard(), 0), Err(Reason::Inactive));
-    assert!(at(guard().leeway(Duration::from_secs(10)), 9).is_ok());
-    assert_eq!(at(guard().leeway(Duration::from_secs(10)), 10), Err(Reason::Inactive));
-    assert!(at(guard().leeway(Duration::MAX), 599).is_ok());
-    assert_eq!(at(guard().leeway(Duration::MAX), 600), Err(Reason::Inactive));
+    assert!(at(guard().with_leeway(Duration::from_secs(10)), 9).is_ok());
+    assert_eq!(at(guard().with_leeway(Duration::from_secs(10)), 10), Err(Reason::Inactive));
+    assert!(at(guard().with_leeway(Duration::MAX), 599).is_ok());
+    assert_eq!(at(guard().with_leeway(Duration::MAX), 600), Err(Reason::Inactive));
 }
 
 /// ST-19.
