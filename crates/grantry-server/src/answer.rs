@@ -83,6 +83,17 @@ impl Page {
         self.denial
     }
 
+    /// Makes a plain page, for a host that has none of its own.
+    #[must_use]
+    pub fn to_response(&self) -> HttpResponse {
+        let response = HttpResponse::new(self.status())
+            .with_header("Content-Type", "text/plain; charset=utf-8")
+            .with_header("Cache-Control", "no-store")
+            .with_header("X-Content-Type-Options", "nosniff")
+            .with_body(format!("This link does not work: {}.\n", self.denial.reason));
+        if self.status() == 405 { response.with_header("Allow", "GET, POST") } else { response }
+    }
+
     /// Returns the status of the page.
     #[must_use]
     pub const fn status(&self) -> u16 {

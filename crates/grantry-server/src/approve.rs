@@ -10,7 +10,7 @@ use crate::denial::{Denial, Reason};
 use crate::event::{Effect, Event, EventKind, Reply};
 use crate::grant::{Grant, State};
 use crate::handle::{Body, Kind};
-use crate::interaction::{Approval, Interaction, Prompt};
+use crate::interaction::{Approval, Interaction};
 use crate::operation::{Commit, Decision, Lookup, Operation, Records};
 use crate::server::Server;
 use crate::transition::{Facts, Presented, Then, step};
@@ -20,8 +20,8 @@ impl Server {
     ///
     /// Submitting the same page again answers with the same code while it is not redeemed, and with
     /// an error page afterwards: one interaction makes one grant.
-    pub const fn approve(&self, interaction: Interaction, approval: Approval) -> Approve<'_> {
-        Approve { server: self, interaction, approval }
+    pub fn approve(&self, interaction: Interaction, approval: Approval) -> Approve {
+        Approve { server: self.clone(), interaction, approval }
     }
 
     /// Tells the client that the request was refused
@@ -65,8 +65,8 @@ impl Refusal {
 /// An approved interaction that waits to become a grant.
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
-pub struct Approve<'a> {
-    server: &'a Server,
+pub struct Approve {
+    server: Server,
     interaction: Interaction,
     approval: Approval,
 }
@@ -81,7 +81,7 @@ pub enum Approved {
     Redirect(Redirect),
 }
 
-impl Operation for Approve<'_> {
+impl Operation for Approve {
     type Reply = Reply<Approved>;
 
     fn lookup(&self) -> Lookup<'_> {
@@ -107,10 +107,16 @@ impl Operation for Approve<'_> {
     }
 }
 
-impl Approve<'_> {
+impl Approve {
+    /// Returns the interaction, to [`refuse`](Server::refuse) it when the store fails.
+    #[must_use]
+    pub const fn interaction(&self) -> &Interaction {
+        &self.interaction
+    }
+
     fn approve(&self, records: &Records, moment: &Moment) -> Result<Decision<Reply<Approved>>, Reason> {
         let interaction = &self.interaction;
-        if interaction.issuer != self.server.issuer.as_str() {
+        if interaction.issuer != self.server.config.issuer.as_str() {
             return Err(Reason::OtherIssuer);
         }
         let client = records.client(&interaction.client_id).ok_or(Reason::ClientUnknown)?;
@@ -118,18 +124,14 @@ impl Approve<'_> {
             return Err(Reason::GrantTypeNotRegistered);
         }
         let named = interaction.redirect_uri_named.then_some(interaction.redirect_uri.as_str());
-        if client.redirect_uri(named) != Some(interaction.redirect_uri.as_str()) {
+        if client.find_redirect_uri(named) != Some(interaction.redirect_uri.as_str()) {
             return Err(Reason::RedirectUriUnknown);
         }
         let now = moment.time();
         if now >= interaction.expires_at {
             return Err(Reason::InteractionExpired);
         }
-        // OpenID Connect Core section 3.1.2.1: a login older than max_age has to be renewed; the time
-        // that the person takes over the pages does not count.
-        let login_age = interaction.asked_at.saturating_since(self.approval.authenticated_at).as_secs();
-        let max_age = if interaction.has_prompt(Prompt::Login) { Some(0) } else { interaction.max_age };
-        if max_age.is_some_and(|max_age| login_age > max_age) {
+        if !interaction.accepts_login(self.approval.authenticated_at) {
             return Err(Reason::LoginNeeded);
         }
         let scope = self.approval.granted(&interaction.scope.filter(|token| client.scope().contains(token)));
@@ -176,15 +178,15 @@ impl Approve<'_> {
             authenticated_at: self.approval.authenticated_at,
             created_at: moment.time(),
             interaction_until: interaction.expires_at,
-            expires_at: moment.time().saturating_add(self.server.policy.code_lifetime),
+            expires_at: moment.time().saturating_add(self.server.config.policy.code_lifetime),
             state: State::CodeIssued,
         }
     }
 
     fn redirect(&self, grant: &Grant, effect: Effect) -> Reply<Approved> {
-        let code = self.server.handles.mint(Body::of_record(Kind::Code, grant.id, 0), grant);
+        let code = self.server.config.handles.mint(Body::of_record(Kind::Code, grant.id, 0), grant);
         let state = self.interaction.state.as_deref();
-        let redirect = Redirect::code(self.server.issuer.as_str(), &grant.redirect_uri, state, &code);
+        let redirect = Redirect::code(self.server.config.issuer.as_str(), &grant.redirect_uri, state, &code);
         let event = Event::new(EventKind::AuthorizationApproved, effect).of_grant(grant);
         Reply::new(Approved::Redirect(redirect), event)
     }

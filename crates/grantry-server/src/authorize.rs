@@ -46,7 +46,7 @@ pub const MAX_LOGIN_HINT_BYTES: usize = 512;
 
 impl Server {
     /// Reads an authorization request: the query of a GET, or the form of a POST.
-    pub fn authorize(&self, request: &HttpRequest) -> Authorize<'_> {
+    pub fn authorize(&self, request: &HttpRequest) -> Authorize {
         let parsed = match request.method.as_str() {
             "GET" => Form::parse_reporting_repeats(request.query().as_bytes(), &KNOWN).map_err(Reason::Form),
             "POST" => Form::from_request(request, &KNOWN).map(|form| (form, None)).map_err(Reason::Form),
@@ -60,15 +60,15 @@ impl Server {
             let client_id = ClientId::parse(client_id).map_err(|_| Reason::ClientUnknown)?;
             Ok(Query { form, repeated, client_id })
         });
-        Authorize { server: self, query }
+        Authorize { server: self.clone(), query }
     }
 }
 
 /// An authorization request that waits for its client's registration.
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
-pub struct Authorize<'a> {
-    server: &'a Server,
+pub struct Authorize {
+    server: Server,
     query: Result<Query, Reason>,
 }
 
@@ -91,7 +91,7 @@ pub enum Authorization {
     Interact(Box<Interaction>),
 }
 
-impl Operation for Authorize<'_> {
+impl Operation for Authorize {
     type Reply = Reply<Authorization>;
 
     fn lookup(&self) -> Lookup<'_> {
@@ -111,7 +111,7 @@ impl Operation for Authorize<'_> {
                     let state =
                         trusted.query.form.get("state").filter(|state| state.len() <= MAX_STATE_BYTES);
                     let redirect = Redirect::error(
-                        self.server.issuer.as_str(),
+                        self.server.config.issuer.as_str(),
                         trusted.redirect_uri,
                         state,
                         reason.into(),
@@ -129,7 +129,7 @@ impl Operation for Authorize<'_> {
     }
 }
 
-impl Authorize<'_> {
+impl Authorize {
     // RFC 6749 section 4.1.2.1: client and redirect URI are judged first, and never by a redirect.
     fn trusted<'r>(&'r self, records: &'r Records) -> Result<Trusted<'r>, Reason> {
         let query = self.query.as_ref().map_err(|reason| *reason)?;
@@ -141,8 +141,8 @@ impl Authorize<'_> {
         if named.is_some_and(|uri| uri.len() > RedirectUri::MAX_BYTES) {
             return Err(Reason::TooLong("redirect_uri"));
         }
-        let redirect_uri = client.redirect_uri(named).ok_or(Reason::RedirectUriUnknown)?;
-        Ok(Trusted { server: self.server, query, client, redirect_uri, redirect_uri_named: named.is_some() })
+        let redirect_uri = client.find_redirect_uri(named).ok_or(Reason::RedirectUriUnknown)?;
+        Ok(Trusted { server: &self.server, query, client, redirect_uri, redirect_uri_named: named.is_some() })
     }
 }
 
@@ -184,7 +184,7 @@ impl Trusted<'_> {
         }
         Ok(Interaction {
             id: GrantId::from_bytes(moment.random("grant id")),
-            issuer: self.server.issuer.as_str().into(),
+            issuer: self.server.config.issuer.as_str().into(),
             client_id: self.client.id().clone(),
             client_name: self.client.name().chars().take(Client::MAX_NAME_CHARACTERS).collect(),
             redirect_uri: self.redirect_uri.into(),
@@ -197,7 +197,7 @@ impl Trusted<'_> {
             max_age: max_age(form.get("max_age"))?,
             login_hint: bounded(form, "login_hint", MAX_LOGIN_HINT_BYTES)?,
             asked_at: moment.time(),
-            expires_at: moment.time().saturating_add(self.server.policy.interaction_lifetime),
+            expires_at: moment.time().saturating_add(self.server.config.policy.interaction_lifetime),
         })
     }
 

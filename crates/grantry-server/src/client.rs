@@ -128,15 +128,38 @@ impl Client {
         !matches!(self.authentication, ClientAuthentication::None)
     }
 
-    pub(crate) const fn authentication(&self) -> &ClientAuthentication {
+    /// Returns how the client proves who it is.
+    #[must_use]
+    pub const fn authentication(&self) -> &ClientAuthentication {
         &self.authentication
     }
 
-    pub(crate) const fn default_scope(&self) -> &Scope {
+    /// Returns what kind of application the client is.
+    #[must_use]
+    pub const fn application_type(&self) -> ApplicationType {
+        self.application_type
+    }
+
+    /// Returns the registered redirect URIs.
+    #[must_use]
+    pub fn redirect_uris(&self) -> &[RedirectUri] {
+        &self.redirect_uris
+    }
+
+    /// Returns the grants that the client may use.
+    pub fn grant_types(&self) -> impl Iterator<Item = GrantType> {
+        self.grant_types.iter().copied()
+    }
+
+    /// Returns the scope of a request that names none.
+    #[must_use]
+    pub const fn default_scope(&self) -> &Scope {
         &self.default_scope
     }
 
-    pub(crate) const fn introspection(&self) -> IntrospectionRight {
+    /// Returns which tokens the client may introspect.
+    #[must_use]
+    pub const fn introspection(&self) -> IntrospectionRight {
         self.introspection
     }
 
@@ -144,7 +167,7 @@ impl Client {
     /// registered one when the request names none
     /// ([RFC 6749 section 3.1.2.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.1.2.3)).
     #[must_use]
-    pub fn redirect_uri<'a>(&'a self, requested: Option<&'a str>) -> Option<&'a str> {
+    pub fn find_redirect_uri<'a>(&'a self, requested: Option<&'a str>) -> Option<&'a str> {
         match (requested, self.redirect_uris.as_slice()) {
             (None, [only]) => Some(only.as_str()),
             (None, _) => None,

@@ -15,7 +15,7 @@ use crate::handle::{Kind, Opened};
 use crate::issue::{Issue, TokenAnswer};
 use crate::operation::{Commit, Decision, Records, Versioned};
 use crate::server::Server;
-use crate::token::{Refused, alarm};
+use crate::token::{Refused, alarm, owned_record};
 use crate::transition::{Facts, Presented, Then, is_retry, step};
 
 /// The parameters of a redemption.
@@ -31,7 +31,7 @@ pub(crate) struct CodeRequest {
 impl CodeRequest {
     pub(crate) fn parse(server: &Server, form: &Form) -> Result<Self, Reason> {
         let code = form.get("code").ok_or(Reason::Missing("code"))?;
-        let code = server.handles.present(Kind::Code, code)?;
+        let code = server.config.handles.present(Kind::Code, code)?;
         Ok(Self {
             code,
             redirect_uri: form.get("redirect_uri").map(String::from),
@@ -55,16 +55,8 @@ impl CodeRequest {
         now: UnixTime,
     ) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
         let client = client.allowed(GrantType::AuthorizationCode)?.client();
-        let code = self.code.as_ref().ok_or(Reason::CodeUnknown)?;
-        let record = records.grant(code.body.grant).ok_or(Reason::CodeUnknown)?;
-        let grant = &record.grant;
-        if !code.belongs_to(grant) {
-            return Err(Reason::Forged.into());
-        }
-        if grant.client_id != *client.id() {
-            return Err(Reason::OtherClient.into());
-        }
-        self.redeem(server, client, record, now).map_err(|reason| Refused::of(grant, reason))
+        let (_, record) = owned_record(self.code.as_ref(), client, records).ok_or(Reason::CodeUnknown)??;
+        self.redeem(server, client, record, now).map_err(|reason| Refused::of(&record.grant, reason))
     }
 
     /// Decides for the client that the code was issued to.
@@ -89,9 +81,9 @@ impl CodeRequest {
         match step(Some(grant.state), Presented::Code, facts(server, grant, now)) {
             Then::Move(_) => {
                 let lifetime = if server.has_refresh_token(client, grant) {
-                    server.policy.refresh_token_lifetime
+                    server.config.policy.refresh_token_lifetime
                 } else {
-                    server.policy.access_token_lifetime
+                    server.config.policy.access_token_lifetime
                 };
                 let redeemed = Grant {
                     state: State::Active { serial: 1, since: now },
@@ -126,7 +118,7 @@ impl CodeRequest {
 
 fn facts(server: &Server, grant: &Grant, now: UnixTime) -> Facts {
     let repeated = match grant.state {
-        State::Active { serial: 1, since } => is_retry(since, server.policy.code_retry, now),
+        State::Active { serial: 1, since } => is_retry(since, server.config.policy.code_retry, now),
         State::Active { .. } | State::CodeIssued | State::Revoked { .. } => false,
     };
     Facts { expired: now >= grant.expires_at, repeated, ..Facts::default() }

@@ -1,12 +1,14 @@
 //! Refusals: what goes on the wire, and which rule it was.
 
+use core::fmt;
+
 use grantry_core::form::FormError;
 use grantry_core::{ErrorCode, ScopeError};
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident $(($inner:ty))? = $code:ident, $rule:literal;)*) => {
         /// The rule that a request broke, for logs and tests. The text names its section.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
         #[non_exhaustive]
         pub enum Reason {
             $($(#[$doc])* #[error($rule)] $name $(($inner))?,)*
@@ -134,13 +136,22 @@ reasons! {
 }
 
 /// A refusal: an answer, never a failure of the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// On the wire the code is followed by a description for a developer, but for `invalid_client`,
+/// `invalid_grant` and `server_error`: those would tell a guesser how close the guess was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Denial {
     /// What goes on the wire.
     pub code: ErrorCode,
     /// Which rule it was, for logs and tests.
     pub reason: Reason,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.reason)
+    }
 }
 
 impl From<Reason> for Denial {

@@ -98,6 +98,18 @@ impl<T> Reply<T> {
     }
 }
 
+impl Effect {
+    /// Returns a stable name for logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Repeated => "repeated",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
 impl EventKind {
     /// Returns a stable name for logs.
     #[must_use]

@@ -136,8 +136,10 @@ impl HandleKey {
 pub struct HandleKeyError;
 
 /// The keys of one issuer: the first mints, all open.
+#[derive(Clone)]
 pub(crate) struct HandleRing(Vec<RingKey>);
 
+#[derive(Clone)]
 struct RingKey {
     id: u8,
     handles: hmac::Key,

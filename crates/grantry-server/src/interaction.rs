@@ -81,6 +81,22 @@ impl Interaction {
         self.login_hint.as_deref()
     }
 
+    /// Returns when the client asked.
+    #[must_use]
+    pub const fn asked_at(&self) -> UnixTime {
+        self.asked_at
+    }
+
+    /// Tells whether a login at `authenticated_at` is recent enough for what the client asked with
+    /// `max_age` and `prompt=login`. The time that the person takes over the pages does not count
+    /// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+    #[must_use]
+    pub fn accepts_login(&self, authenticated_at: UnixTime) -> bool {
+        let max_age = if self.has_prompt(Prompt::Login) { Some(0) } else { self.max_age };
+        let age = self.asked_at.saturating_since(authenticated_at).as_secs();
+        max_age.is_none_or(|max_age| age <= max_age)
+    }
+
     /// Returns until when the person may answer.
     #[must_use]
     pub const fn expires_at(&self) -> UnixTime {
@@ -172,7 +188,7 @@ impl Server {
         }
         // Strings and numbers always serialise; a text cut short would open nowhere.
         let text = serde_json::to_vec(&Written(interaction)).unwrap_or_default();
-        let Some((key, tag)) = self.handles.seal(&bound(session, &text)) else {
+        let Some((key, tag)) = self.config.handles.seal(&bound(session, &text)) else {
             return String::new();
         };
         base64url::encode([[key].as_slice(), tag.as_ref(), &text].concat())
@@ -191,7 +207,7 @@ impl Server {
         let bytes = base64url::decode(text).map_err(|_| UnsealError::Foreign)?;
         let (&key, rest) = bytes.split_first().ok_or(UnsealError::Foreign)?;
         let (tag, text) = rest.split_at_checked(32).ok_or(UnsealError::Foreign)?;
-        if !self.handles.is_sealed(key, &bound(session, text), tag) {
+        if !self.config.handles.is_sealed(key, &bound(session, text), tag) {
             return Err(UnsealError::Foreign);
         }
         let interaction = Sealed::deserialize(&mut serde_json::Deserializer::from_slice(text))

@@ -18,16 +18,19 @@ use crate::server::Server;
 
 impl Server {
     /// Reads an introspection request. The caller has to be a confidential client.
-    pub fn introspect(&self, request: &HttpRequest) -> Introspect<'_> {
-        Introspect { server: self, request: PresentedToken::parse(self, request) }
+    ///
+    /// A handle that no key of this server made is answered `{"active":false}` without any store
+    /// access, and so without knowing the caller; it tells nothing of any grant.
+    pub fn introspect(&self, request: &HttpRequest) -> Introspect {
+        Introspect { server: self.clone(), request: PresentedToken::parse(self, request) }
     }
 }
 
 /// An introspection request that waits for the records of its client and grant.
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
-pub struct Introspect<'a> {
-    server: &'a Server,
+pub struct Introspect {
+    server: Server,
     request: Result<PresentedToken, Reason>,
 }
 
@@ -84,7 +87,7 @@ impl Introspection {
     }
 }
 
-impl Operation for Introspect<'_> {
+impl Operation for Introspect {
     type Reply = Reply<Introspection>;
 
     fn lookup(&self) -> Lookup<'_> {
@@ -108,7 +111,7 @@ impl Operation for Introspect<'_> {
     }
 }
 
-impl Introspect<'_> {
+impl Introspect {
     fn introspect(&self, records: &Records, now: UnixTime) -> Result<Reply<Introspection>, Reason> {
         let request = self.request.as_ref().map_err(|reason| *reason)?;
         let authenticated = request.authenticate(records)?;
@@ -146,7 +149,7 @@ impl Introspect<'_> {
             client_id: grant.client_id.clone(),
             sub: grant.subject.clone(),
             exp,
-            iss: self.server.issuer.clone(),
+            iss: self.server.config.issuer.clone(),
             aud: is_access_token.then(|| grant.audience.clone()),
             token_type: is_access_token.then_some("Bearer"),
         })

@@ -101,6 +101,8 @@ pub(crate) struct Issue<'a> {
     /// The nonce, at redemption only
     /// ([OpenID Connect Core section 12.2](https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse)).
     pub(crate) nonce: Option<&'a str>,
+    /// When the answer is given. Tokens are made as of the state's own time, so that a repeated answer
+    /// is the same one.
     pub(crate) now: UnixTime,
 }
 
@@ -116,60 +118,68 @@ impl Issue<'_> {
         if self.scope.is_empty() {
             return Err(Reason::ScopeNotRegistered);
         }
-        let State::Active { serial, .. } = self.grant.state else {
+        let State::Active { serial, since } = self.grant.state else {
             return Err(Reason::GrantRevoked);
         };
-        let lifetime = self.server.policy.access_token_lifetime;
-        let expires_at = self.now.saturating_add(lifetime).min(self.grant.expires_at);
-        let access_token = self.access_token(serial, expires_at)?;
+        let lifetime = self.server.config.policy.access_token_lifetime;
+        let expires_at = since.saturating_add(lifetime).min(self.grant.expires_at);
+        let access_token = self.access_token(serial, since, expires_at)?;
         let id_token = match self.scope.contains("openid") {
-            true => Some(self.id_token(&access_token)?),
+            true => Some(self.id_token(&access_token, since)?),
             false => None,
         };
         // A grant that was refreshed goes on, also where a later policy would not begin it: the client
         // would keep its old token, and raise the alarm by it.
         let goes_on = serial > 1 || self.server.has_refresh_token(self.client, self.grant);
         let refresh_token = goes_on.then(|| {
-            self.server.handles.mint(Body::of_record(Kind::RefreshToken, self.grant.id, serial), self.grant)
+            self.server
+                .config
+                .handles
+                .mint(Body::of_record(Kind::RefreshToken, self.grant.id, serial), self.grant)
         });
         let expires_in = expires_at.saturating_since(self.now).as_secs();
         Ok(TokenResponse { access_token, expires_in, refresh_token, id_token, scope: self.scope })
     }
 
-    fn access_token(&self, serial: u32, expires_at: UnixTime) -> Result<SecretString, Reason> {
-        let kind = match self.server.policy.access_token_format {
+    fn access_token(
+        &self,
+        serial: u32,
+        since: UnixTime,
+        expires_at: UnixTime,
+    ) -> Result<SecretString, Reason> {
+        let kind = match self.server.config.policy.access_token_format {
             AccessTokenFormat::Opaque => Kind::AccessToken,
             AccessTokenFormat::Jwt => Kind::TokenId,
         };
         let scope = scope_bits(&self.grant.scope, &self.scope);
         let body = Body { kind, grant: self.grant.id, serial, expires_at, scope };
-        let handle = self.server.handles.mint(body, self.grant);
+        let handle = self.server.config.handles.mint(body, self.grant);
         if kind == Kind::AccessToken {
             return Ok(handle);
         }
         let claims = AccessTokenClaims {
-            iss: self.server.issuer.as_str(),
+            iss: self.server.config.issuer.as_str(),
             sub: self.grant.subject.as_str(),
             aud: &self.grant.audience,
             client_id: self.grant.client_id.as_str(),
             scope: &self.scope,
             exp: expires_at,
-            iat: self.now,
+            iat: since,
             auth_time: self.grant.authenticated_at,
             jti: handle.expose(),
         };
         self.sign("at+jwt", &claims)
     }
 
-    fn id_token(&self, access_token: &SecretString) -> Result<SecretString, Reason> {
+    fn id_token(&self, access_token: &SecretString, since: UnixTime) -> Result<SecretString, Reason> {
         // OpenID Connect Core section 3.1.3.6: the left half of the hash that RS256 uses.
         let hash = Sha256::digest(access_token.expose());
         let claims = IdTokenClaims {
-            iss: self.server.issuer.as_str(),
+            iss: self.server.config.issuer.as_str(),
             sub: self.grant.subject.as_str(),
             aud: self.grant.client_id.as_str(),
-            exp: self.now.saturating_add(self.server.policy.id_token_lifetime),
-            iat: self.now,
+            exp: since.saturating_add(self.server.config.policy.id_token_lifetime),
+            iat: since,
             auth_time: self.grant.authenticated_at,
             nonce: self.nonce,
             at_hash: base64url::encode(hash.get(..16).unwrap_or_default()),
@@ -178,7 +188,7 @@ impl Issue<'_> {
     }
 
     fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<SecretString, Reason> {
-        let signed = self.server.signing_key.sign_claims(Some(typ), claims);
+        let signed = self.server.config.signing_key.sign_claims(Some(typ), claims);
         signed.map(SecretString::from).map_err(|_| Reason::SigningFailed)
     }
 }
@@ -187,7 +197,7 @@ impl Server {
     /// Tells whether a grant of this client comes with a refresh token.
     pub(crate) fn has_refresh_token(&self, client: &Client, grant: &Grant) -> bool {
         client.has_grant_type(GrantType::RefreshToken)
-            && match self.policy.refresh_tokens {
+            && match self.config.policy.refresh_tokens {
                 RefreshTokens::WhenRegistered => true,
                 RefreshTokens::WithOfflineAccess => grant.scope.contains("offline_access"),
             }

@@ -4,6 +4,16 @@
 //! what was read. A decision is a reply, or a [`Commit`]: a change set with a reply that stays sealed
 //! until the change set is applied. [`run`] and [`run_async`] carry any operation over any store.
 //!
+//! * Configure: [`Server`], [`Policy`], [`Endpoints`], [`HandleKey`]; register: [`Client`],
+//!   [`RedirectUri`].
+//! * Endpoints: [`Server::authorize`], [`Server::approve`], [`Server::refuse`], [`Server::token`],
+//!   [`Server::revoke`], [`Server::introspect`], [`Server::metadata_response`],
+//!   [`Server::jwk_set_response`].
+//! * Between pages: [`Interaction`], [`Server::seal`], [`Server::unseal`].
+//! * Stores: [`Store`], [`SendStore`], [`AsyncStore`], [`MemoryStore`]; what they keep: [`Grant`]. Its
+//!   moves are [one table](life_of_a_grant).
+//! * Answers: [`Reply`] with its [`Event`], [`Denial`] with its [`Reason`].
+//!
 //! It is not an HTTP server and shows no page: the host hands requests in, stores records, lets
 //! people log in, and sends the answers.
 //!

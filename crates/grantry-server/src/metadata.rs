@@ -76,16 +76,16 @@ impl Server {
     #[must_use]
     pub fn metadata(&self) -> Metadata {
         let any_method = || vec!["none", "client_secret_basic", "client_secret_post"];
-        let endpoints = self.endpoints.clone();
-        let scopes = &self.policy.scopes;
+        let endpoints = self.config.endpoints.clone();
+        let scopes = &self.config.policy.scopes;
         let openid = OpenIdMetadata {
             subject_types_supported: vec!["public"],
-            id_token_signing_alg_values_supported: vec![self.signing_key.algorithm().as_str()],
+            id_token_signing_alg_values_supported: vec![self.config.signing_key.algorithm().as_str()],
             request_parameter_supported: false,
             request_uri_parameter_supported: false,
         };
         Metadata {
-            issuer: self.issuer.clone(),
+            issuer: self.config.issuer.clone(),
             authorization_endpoint: endpoints.authorization,
             token_endpoint: endpoints.token,
             jwks_uri: endpoints.jwks,
@@ -114,6 +114,10 @@ impl Server {
     }
 
     /// Makes the answer of the metadata endpoint, which caches may keep for five minutes.
+    ///
+    /// It belongs at `/.well-known/oauth-authorization-server` followed by the issuer's path
+    /// ([RFC 8414 section 3](https://www.rfc-editor.org/rfc/rfc8414#section-3)), and at the issuer's path
+    /// followed by `/.well-known/openid-configuration` where ID tokens are issued.
     #[must_use]
     pub fn metadata_response(&self) -> HttpResponse {
         public_json(&self.metadata())
@@ -124,7 +128,7 @@ impl Server {
     /// keep for five minutes.
     #[must_use]
     pub fn jwk_set_response(&self) -> HttpResponse {
-        public_json(&self.jwk_set)
+        public_json(&self.config.jwk_set)
     }
 }
 

@@ -24,6 +24,8 @@ pub trait Operation {
 }
 
 /// The keys that one operation reads, at most one of each kind.
+///
+/// No operation reads `claim` yet: it is for client assertions, whose `jti` counts once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lookup<'a> {
@@ -137,6 +139,8 @@ impl Version {
 }
 
 /// What an operation decided.
+///
+/// A loop of a host's own answers status 503 to a decision that it does not know.
 #[derive(Debug)]
 #[must_use = "a decision that is dropped is a request without an answer"]
 #[non_exhaustive]
@@ -213,7 +217,7 @@ pub enum Change {
         /// The grant to write, at the next version.
         grant: Grant,
     },
-    /// Notes a one-time identifier if it is not noted yet.
+    /// Notes a one-time identifier if it is not noted yet. No operation does so yet.
     Claim {
         /// The identifier.
         id: ClaimId,

@@ -53,7 +53,8 @@ impl Policy {
     }
 
     /// Sets for how long the same redemption of a code is answered again, for replies that get lost:
-    /// off by default. Only the first tokens are repeated; a second set never exists.
+    /// off by default. The answer is the same, byte for byte, but for
+    /// the seconds that are left; a second token set never exists.
     #[must_use]
     pub const fn with_code_retry(mut self, window: Duration) -> Self {
         self.code_retry = window;

@@ -85,13 +85,13 @@ impl Server {
     /// token says what it is. `None` for what has not the shape of one.
     fn open_token(&self, form: &Form) -> Result<Option<Opened>, Reason> {
         let token = form.get("token").ok_or(Reason::Missing("token"))?;
-        if let Some(opened) = self.handles.present(Kind::RefreshToken, token)? {
+        if let Some(opened) = self.config.handles.present(Kind::RefreshToken, token)? {
             return Ok(Some(opened));
         }
-        if let Some(opened) = self.handles.present(Kind::AccessToken, token)? {
+        if let Some(opened) = self.config.handles.present(Kind::AccessToken, token)? {
             return Ok(Some(opened));
         }
-        self.token_id(token).map_or(Ok(None), |id| self.handles.present(Kind::TokenId, &id))
+        self.token_id(token).map_or(Ok(None), |id| self.config.handles.present(Kind::TokenId, &id))
     }
 
     /// Reads the `jti` of a JWT access token whose signature is this server's. Its expiry stands in
@@ -101,7 +101,7 @@ impl Server {
         struct TokenId {
             jti: String,
         }
-        let jws = verify_jws(token, &self.jwk_set, &[Algorithm::Rs256]).ok()?;
+        let jws = verify_jws(token, &self.config.jwk_set, &[Algorithm::Rs256]).ok()?;
         if jws.header().typ() != Some("at+jwt") {
             return None;
         }

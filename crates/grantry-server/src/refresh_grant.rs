@@ -16,7 +16,7 @@ use crate::handle::{Kind, Opened};
 use crate::issue::{Issue, TokenAnswer};
 use crate::operation::{Commit, Decision, Records, Versioned};
 use crate::server::Server;
-use crate::token::{Refused, alarm};
+use crate::token::{Refused, alarm, owned_record};
 use crate::transition::{Facts, Presented, Then, is_retry, step};
 
 /// The parameters of a refresh.
@@ -31,7 +31,7 @@ pub(crate) struct RefreshRequest {
 impl RefreshRequest {
     pub(crate) fn parse(server: &Server, form: &Form) -> Result<Self, Reason> {
         let token = form.get("refresh_token").ok_or(Reason::Missing("refresh_token"))?;
-        let refresh_token = server.handles.present(Kind::RefreshToken, token)?;
+        let refresh_token = server.config.handles.present(Kind::RefreshToken, token)?;
         let scope = form.get("scope").map(Scope::parse).transpose().map_err(Reason::Scope)?;
         let resources = form.all("resource").map(String::from).collect();
         Ok(Self { refresh_token, scope, resources })
@@ -52,17 +52,10 @@ impl RefreshRequest {
         now: UnixTime,
     ) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
         let client = client.allowed(GrantType::RefreshToken)?.client();
-        let token = self.refresh_token.as_ref().ok_or(Reason::RefreshTokenUnknown)?;
-        let record = records.grant(token.body.grant).ok_or(Reason::RefreshTokenUnknown)?;
-        let grant = &record.grant;
-        if !token.belongs_to(grant) {
-            return Err(Reason::Forged.into());
-        }
-        if grant.client_id != *client.id() {
-            return Err(Reason::OtherClient.into());
-        }
-        let presented = token.body.serial;
-        self.rotate(server, client, record, presented, now).map_err(|reason| Refused::of(grant, reason))
+        let found = owned_record(self.refresh_token.as_ref(), client, records);
+        let (token, record) = found.ok_or(Reason::RefreshTokenUnknown)??;
+        self.rotate(server, client, record, token.body.serial, now)
+            .map_err(|reason| Refused::of(&record.grant, reason))
     }
 
     /// Decides for the client that the refresh token was issued to.
@@ -108,7 +101,7 @@ fn facts(server: &Server, grant: &Grant, presented: u32, now: UnixTime) -> Facts
     let State::Active { serial, since } = grant.state else {
         return Facts::default();
     };
-    let in_window = is_retry(since, server.policy.refresh_retry, now);
+    let in_window = is_retry(since, server.config.policy.refresh_retry, now);
     Facts {
         expired: now >= server.refresh_token_expires_at(grant),
         current: presented == serial,
@@ -120,7 +113,7 @@ fn facts(server: &Server, grant: &Grant, presented: u32, now: UnixTime) -> Facts
 impl Server {
     /// Tells when the live refresh token of a grant expires if it is not used.
     pub(crate) fn refresh_token_expires_at(&self, grant: &Grant) -> UnixTime {
-        let idle = self.policy.refresh_idle_lifetime;
+        let idle = self.config.policy.refresh_idle_lifetime;
         match (grant.state, idle) {
             (State::Active { since, .. }, Some(idle)) => grant.expires_at.min(since.saturating_add(idle)),
             _ => grant.expires_at,

@@ -1,6 +1,6 @@
 //! One issuer: its name, keys, endpoints and policy.
 
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 use core::fmt;
 
 use grantry_core::Issuer;
@@ -11,10 +11,17 @@ use crate::policy::Policy;
 
 /// An authorization server: the immutable configuration of one issuer.
 ///
-/// It holds no connection and no state. Every endpoint is a method that makes an operation from a
-/// request. To change keys or policy while running, make another server and swap it; operations
-/// that run keep the one they began with.
+/// It holds no connection and no state, and a clone is one reference more. Every endpoint is a method
+/// that makes an operation from a request; an operation keeps the server that it began with. To change
+/// keys or policy while running, make another server, from scratch or from a clone, and swap it.
+#[derive(Clone)]
 pub struct Server {
+    pub(crate) config: Arc<Config>,
+}
+
+/// What a server is made of.
+#[derive(Clone)]
+pub(crate) struct Config {
     pub(crate) issuer: Issuer,
     pub(crate) endpoints: Endpoints,
     pub(crate) policy: Policy,
@@ -34,7 +41,7 @@ impl Server {
     pub fn new(issuer: Issuer, signing_key: SigningKey, handle_key: HandleKey) -> Result<Self, ServerError> {
         check_signing_key(&signing_key)?;
         let handle_keys = vec![handle_key];
-        Ok(Self {
+        let config = Config {
             endpoints: Endpoints::below(&issuer),
             policy: Policy::default(),
             handles: HandleRing::new(&issuer, &handle_keys),
@@ -43,20 +50,21 @@ impl Server {
             issuer,
             handle_keys,
             older_signing_keys: Vec::new(),
-        })
+        };
+        Ok(Self { config: Arc::new(config) })
     }
 
     /// Sets the policy.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+        Arc::make_mut(&mut self.config).policy = policy;
         self
     }
 
     /// Sets the URLs that the metadata announces.
     #[must_use]
     pub fn with_endpoints(mut self, endpoints: Endpoints) -> Self {
-        self.endpoints = endpoints;
+        Arc::make_mut(&mut self.config).endpoints = endpoints;
         self
     }
 
@@ -66,11 +74,12 @@ impl Server {
     ///
     /// [`ServerError::RepeatedKeyId`] when a key of the server has the same id.
     pub fn with_older_handle_key(mut self, key: HandleKey) -> Result<Self, ServerError> {
-        if self.handle_keys.iter().any(|other| other.id() == key.id()) {
+        let config = Arc::make_mut(&mut self.config);
+        if config.handle_keys.iter().any(|other| other.id() == key.id()) {
             return Err(ServerError::RepeatedKeyId);
         }
-        self.handle_keys.push(key);
-        self.handles = HandleRing::new(&self.issuer, &self.handle_keys);
+        config.handle_keys.push(key);
+        config.handles = HandleRing::new(&config.issuer, &config.handle_keys);
         Ok(self)
     }
 
@@ -81,30 +90,33 @@ impl Server {
     /// [`ServerError`] when the key is symmetric, has no key id, or repeats one.
     pub fn with_older_signing_key(mut self, key: SigningKey) -> Result<Self, ServerError> {
         check_signing_key(&key)?;
-        if self.signing_keys().any(|other| other.key_id() == key.key_id()) {
+        let config = Arc::make_mut(&mut self.config);
+        if config.signing_keys().any(|other| other.key_id() == key.key_id()) {
             return Err(ServerError::RepeatedKeyId);
         }
-        self.older_signing_keys.push(key);
-        self.jwk_set = JwkSet::from_keys(self.signing_keys().map(SigningKey::verifying_key));
+        config.older_signing_keys.push(key);
+        config.jwk_set = JwkSet::from_keys(config.signing_keys().map(SigningKey::verifying_key));
         Ok(self)
     }
 
     /// Returns the issuer.
     #[must_use]
-    pub const fn issuer(&self) -> &Issuer {
-        &self.issuer
+    pub fn issuer(&self) -> &Issuer {
+        &self.config.issuer
     }
 
     /// Returns the public keys of the server.
     #[must_use]
-    pub const fn jwk_set(&self) -> &JwkSet {
-        &self.jwk_set
+    pub fn jwk_set(&self) -> &JwkSet {
+        &self.config.jwk_set
     }
 
     pub(crate) fn audience(&self) -> &str {
-        self.policy.audience.as_deref().unwrap_or(self.issuer.as_str())
+        self.config.policy.audience.as_deref().unwrap_or(self.config.issuer.as_str())
     }
+}
 
+impl Config {
     fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
         core::iter::once(&self.signing_key).chain(&self.older_signing_keys)
     }
@@ -120,9 +132,9 @@ fn check_signing_key(key: &SigningKey) -> Result<(), ServerError> {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("issuer", &self.issuer)
-            .field("endpoints", &self.endpoints)
-            .field("policy", &self.policy)
+            .field("issuer", &self.config.issuer)
+            .field("endpoints", &self.config.endpoints)
+            .field("policy", &self.config.policy)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 //! What a host's storage has to do: read by key, and compare-and-swap.
 
+use alloc::{boxed::Box, sync::Arc};
+
 use crate::operation::{ChangeSet, Lookup, Outcome, Records};
 
 /// A blocking store.
@@ -9,7 +11,8 @@ use crate::operation::{ChangeSet, Lookup, Outcome, Records};
 /// as columns. After [`Grant::purge_after`](crate::Grant::purge_after) a record may be deleted. A
 /// record that cannot be read is an error, never an absent record.
 pub trait Store {
-    /// How reading or writing fails. A failure becomes status 503, never a protocol error.
+    /// How reading or writing fails. A failure becomes status 503, never a protocol error. Where it is
+    /// an [`Error`](core::error::Error), [`RunError`](crate::RunError) is one.
     type Error;
 
     /// Reads what the lookup names, in one round trip.
@@ -54,6 +57,42 @@ pub trait SendStore: Sync {
     /// Applies all changes or none; see [`Store::commit`].
     fn commit(&self, changes: &ChangeSet) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 }
+
+macro_rules! through_a_reference {
+    ($($pointer:ty),*) => {$(
+        impl<S: Store + ?Sized> Store for $pointer {
+            type Error = S::Error;
+
+            fn read(&self, lookup: &Lookup<'_>) -> Result<Records, Self::Error> {
+                (**self).read(lookup)
+            }
+
+            fn commit(&self, changes: &ChangeSet) -> Result<Outcome, Self::Error> {
+                (**self).commit(changes)
+            }
+        }
+    )*};
+}
+
+through_a_reference!(&S, Box<S>, Arc<S>);
+
+macro_rules! sent_through_a_reference {
+    ($($pointer:ty $(: $bound:ident)?),*) => {$(
+        impl<S: SendStore $(+ $bound)?> SendStore for $pointer {
+            type Error = S::Error;
+
+            fn read(&self, lookup: &Lookup<'_>) -> impl Future<Output = Result<Records, Self::Error>> + Send {
+                SendStore::read(&**self, lookup)
+            }
+
+            fn commit(&self, changes: &ChangeSet) -> impl Future<Output = Result<Outcome, Self::Error>> + Send {
+                SendStore::commit(&**self, changes)
+            }
+        }
+    )*};
+}
+
+sent_through_a_reference!(&S, Arc<S>: Send);
 
 impl<S: SendStore> AsyncStore for S {
     type Error = S::Error;

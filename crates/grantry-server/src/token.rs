@@ -8,12 +8,14 @@ use grantry_core::{Challenge, ClientId, HttpRequest, HttpResponse, Moment, UnixT
 use serde::Serialize;
 
 use crate::authentication::Credentials;
+use crate::client::Client;
 use crate::code_grant::CodeRequest;
 use crate::denial::{Denial, Reason};
 use crate::event::{Effect, Event, EventKind, Reply};
 use crate::grant::{Grant, GrantId};
+use crate::handle::Opened;
 use crate::issue::TokenAnswer;
-use crate::operation::{Commit, Decision, Lookup, Operation, Records, Version};
+use crate::operation::{Commit, Decision, Lookup, Operation, Records, Version, Versioned};
 use crate::refresh_grant::RefreshRequest;
 use crate::server::Server;
 
@@ -35,16 +37,16 @@ const KNOWN: Known = Known {
 
 impl Server {
     /// Reads a token request.
-    pub fn token(&self, request: &HttpRequest) -> Token<'_> {
-        Token { server: self, request: TokenRequest::parse(self, request) }
+    pub fn token(&self, request: &HttpRequest) -> Token {
+        Token { server: self.clone(), request: TokenRequest::parse(self, request) }
     }
 }
 
 /// A token request that waits for the records of its client and grant.
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
-pub struct Token<'a> {
-    server: &'a Server,
+pub struct Token {
+    server: Server,
     request: Result<TokenRequest, Reason>,
 }
 
@@ -89,7 +91,7 @@ impl GrantRequest {
     }
 }
 
-impl Operation for Token<'_> {
+impl Operation for Token {
     type Reply = Reply<TokenAnswer>;
 
     fn lookup(&self) -> Lookup<'_> {
@@ -111,7 +113,7 @@ impl Operation for Token<'_> {
     }
 }
 
-impl Token<'_> {
+impl Token {
     fn answer(&self, records: &Records, now: UnixTime) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
         let request = self.request.as_ref().map_err(|reason| *reason)?;
         if request.is_forged() {
@@ -119,8 +121,8 @@ impl Token<'_> {
         }
         let client = request.credentials.authenticate(records)?;
         match request.grant.as_ref().map_err(|reason| *reason)? {
-            GrantRequest::Code(request) => request.decide(self.server, client, records, now),
-            GrantRequest::Refresh(request) => request.decide(self.server, client, records, now),
+            GrantRequest::Code(request) => request.decide(&self.server, client, records, now),
+            GrantRequest::Refresh(request) => request.decide(&self.server, client, records, now),
         }
     }
 }
@@ -147,6 +149,25 @@ impl From<Reason> for Refused {
         let event = Event::new(EventKind::RequestRefused, Effect::Nothing).denied(reason);
         Self { reason, event: Box::new(event) }
     }
+}
+
+/// Finds the record of a presented handle and checks that this very record made it, for this client.
+/// `None` when there is no such record.
+pub(crate) fn owned_record<'a>(
+    handle: Option<&'a Opened>,
+    client: &Client,
+    records: &'a Records,
+) -> Option<Result<(&'a Opened, &'a Versioned), Reason>> {
+    let handle = handle?;
+    let record = records.grant(handle.body.grant)?;
+    if !handle.belongs_to(&record.grant) {
+        return Some(Err(Reason::Forged));
+    }
+    // RFC 6749 sections 4.1.3 and 6: issued to this client.
+    if record.grant.client_id != *client.id() {
+        return Some(Err(Reason::OtherClient));
+    }
+    Some(Ok((handle, record)))
 }
 
 /// Revokes the grant and refuses: somebody else holds a copy of what was presented.

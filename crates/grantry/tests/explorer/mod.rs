@@ -107,8 +107,8 @@ pub(crate) enum Decided {
 /// What a racer's client saw.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Seen {
-    /// Tokens; the refresh token.
-    Tokens(String),
+    /// Tokens: the refresh token and the access token.
+    Tokens(String, String),
     /// A code.
     Code(String),
     /// A refusal; the name of the rule.
