@@ -134,12 +134,15 @@ impl World {
 
     fn revoke(&mut self, which: u8) {
         let tokens = if which & 1 == 0 { &self.refresh_tokens } else { &self.access_tokens };
-        let request = pick(tokens, which >> 1).map(|token| fixture::presented(token));
-        let Some(request) = request else { return };
+        let Some(token) = pick(tokens, which >> 1).cloned() else { return };
+        // RFC 7009 section 2.1: an access token that is dead already ends nothing.
+        let ends = which & 1 == 0 || self.is_active(&token);
         let at = self.moment();
+        let request = fixture::presented(&token);
         let reply = run(&self.store, &self.server.revoke(&request), at).unwrap();
         assert_eq!(reply.answer, Revoked::Done);
-        self.is_over = true;
+        assert!(ends || reply.event.effect == Effect::Nothing, "a dead token ends a grant");
+        self.is_over |= ends;
     }
 
     /// Another client has the code and the tokens, and gets nothing and changes nothing.
