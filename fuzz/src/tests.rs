@@ -118,6 +118,7 @@ fn folder(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+#[expect(clippy::disallowed_methods, reason = "seeds are files")]
 fn names(path: &str) -> Vec<String> {
     let entries = std::fs::read_dir(folder(path)).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

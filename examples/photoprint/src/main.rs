@@ -1,4 +1,5 @@
 //! `photoprint`: open the three sites for a person, or walk the tour.
+#![expect(clippy::disallowed_methods, reason = "a program writes to its terminal")]
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! The tour as a person starts it: every step comes out as it should, and no secret is printed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_types, reason = "the program is run as a person runs it")]
 #![expect(clippy::std_instead_of_alloc, reason = "a test takes what std offers")]
 
 use std::io::Write;
