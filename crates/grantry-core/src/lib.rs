@@ -4,6 +4,7 @@
 //! * [`SecretString`] and [`SecretBytes`]: values that never print and are wiped.
 //! * [`Scope`], [`CodeVerifier`] and [`CodeChallenge`]: the grammars of RFC 6749 and RFC 7636.
 //! * [`form`], [`json`] and [`base64url`]: strict readers, each with named limits.
+//! * [`ClientId`] and [`Issuer`]: the names of the two parties.
 //! * [`HttpRequest`] and [`HttpResponse`]: plain values for any HTTP stack; [`Challenge`] writes
 //!   the `WWW-Authenticate` field.
 //! * [`ErrorCode`]: the registered error codes.

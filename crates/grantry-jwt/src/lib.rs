@@ -1,9 +1,14 @@
 //! JWS, JWT, JWK and key sets, strict by default.
 //!
-//! * [`SigningKey`] signs claims or any payload; [`VerifyingKey`] and [`JwkSet`] check signatures.
-//! * [`Verifier`] checks a JWT against an issuer, an audience and a time, and hands out typed claims
-//!   as a [`Verified`], which nothing else can make.
-//! * [`verify_jws`] checks a compact JWS whose payload is not a JWT.
+//! * Keys: [`SigningKey`] is read from PEM, DER, a JWK or a shared secret, and has a
+//!   [`VerifyingKey`]; a [`JwkSet`] is read from the document of an issuer, or made of keys.
+//! * Configure: [`Verifier`] says which issuer, audience and type a JWT must have, and what else is
+//!   required.
+//! * Use: [`SigningKey::sign_claims`] makes a JWT, and [`Verifier::verify`] checks one at a time that
+//!   the caller gives. [`verify_jws`] checks a compact JWS whose payload is no JWT.
+//! * Answers: [`Verified`] holds claims of the caller's type, and only a verifier makes one;
+//!   [`VerifyError`] names the rule that a token breaks. [`VerifyError::UnknownKey`] is the one that
+//!   newer keys may cure. [`Jws`] is a payload with a good signature, and nothing more.
 //!
 //! The algorithm belongs to the key. A header that names another one is refused, `none` has no
 //! representation, and no key or URL from a header is ever used

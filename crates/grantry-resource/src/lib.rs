@@ -1,12 +1,17 @@
 //! The resource server of OAuth 2: from a request to [`Access`], or to a [`Rejection`] that says why.
 //!
-//! * [`Guard`] finds the bearer token of a request
-//!   ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)), checks it as a JWT access token
+//! * Configure: [`Guard`] names the issuer, its keys and the audience, which is what tokens call this
+//!   API.
+//! * JWT access tokens: [`Guard::check`] finds the bearer token of a request
+//!   ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)), checks it
 //!   ([RFC 9068 section 4](https://www.rfc-editor.org/rfc/rfc9068#section-4)) and compares its scope.
-//! * [`Introspection`] asks the authorization server about opaque tokens
-//!   ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)): a request to send and an answer to read.
-//! * [`Access`] says who the token speaks for. Only a guard makes one, so a handler that takes an
-//!   `Access` cannot be reached without the checks.
+//! * Opaque tokens: [`Guard::bearer_token`] finds one, [`Introspection`] makes the request that asks
+//!   the authorization server and reads its answer
+//!   ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)), and [`Guard::accept_introspected`] checks
+//!   what it says.
+//! * Answers: [`Access`] says who the token speaks for. Only a guard makes one, so a handler that
+//!   takes an `Access` cannot be reached without the checks. [`Rejection`] is the response to send,
+//!   and its [`Reason`] is for logs.
 //!
 //! It is not a middleware: the host hands in the request and sends the answer. It fetches no keys and
 //! has no clock. A token bound to a key of its client (`cnf`) is refused, never taken as a bearer
