@@ -50,7 +50,7 @@ fn authorize(request: &HttpRequest) {
         Authorization::Interact(interaction) => {
             let client = clients().into_iter().find(|client| client.id() == interaction.client_id()).unwrap();
             assert_eq!(
-                client.redirect_uri(Some(interaction.redirect_uri())),
+                client.find_redirect_uri(Some(interaction.redirect_uri())),
                 Some(interaction.redirect_uri())
             );
             assert!(interaction.scope().is_within(client.scope()) && !interaction.scope().is_empty());
@@ -64,7 +64,7 @@ fn authorize(request: &HttpRequest) {
 /// Tells whether the URL is a redirect URI that the client may use, with parameters behind it.
 fn is_answer_to(client: &Client, url: &str) -> bool {
     let ends = url.match_indices(['?', '&']).map(|(at, _)| at);
-    ends.into_iter().any(|at| client.redirect_uri(Some(&url[..at])).is_some())
+    ends.into_iter().any(|at| client.find_redirect_uri(Some(&url[..at])).is_some())
 }
 
 /// A token, revocation or introspection request of a stranger, its `Authorization` field on the first line
@@ -143,9 +143,9 @@ pub fn redirect_uri(data: &[u8]) {
         let client = Client::new(ClientId::parse("app").unwrap(), ClientAuthentication::None);
         let client = client.with_redirect_uri(uri).with_scope(Scope::empty());
         let client = if application == ApplicationType::Native { client.native() } else { client };
-        assert_eq!(client.redirect_uri(Some(&registered)), Some(registered.as_str()));
-        assert_eq!(client.redirect_uri(None), Some(registered.as_str()));
-        match client.redirect_uri(Some(&requested)) {
+        assert_eq!(client.find_redirect_uri(Some(&registered)), Some(registered.as_str()));
+        assert_eq!(client.find_redirect_uri(None), Some(registered.as_str()));
+        match client.find_redirect_uri(Some(&requested)) {
             Some(uri) if uri == registered => assert_eq!(requested, registered),
             Some(uri) => {
                 assert_eq!((uri, application), (requested.as_str(), ApplicationType::Native));
