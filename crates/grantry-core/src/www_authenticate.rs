@@ -15,7 +15,7 @@ use crate::{ErrorCode, Scope};
 /// ```
 /// use grantry_core::{Challenge, ErrorCode};
 ///
-/// let challenge = Challenge::new("Bearer").realm("photos").error(ErrorCode::InvalidToken);
+/// let challenge = Challenge::new("Bearer").with_realm("photos").with_error(ErrorCode::InvalidToken);
 /// assert_eq!(challenge.to_string(), r#"Bearer realm="photos", error="invalid_token""#);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,31 +33,31 @@ impl Challenge {
 
     /// Names the protected space
     /// ([RFC 9110 section 11.5](https://www.rfc-editor.org/rfc/rfc9110#section-11.5)).
-    pub fn realm(self, realm: &str) -> Self {
-        self.parameter("realm", realm)
+    pub fn with_realm(self, realm: &str) -> Self {
+        self.with_parameter("realm", realm)
     }
 
     /// Names the fault of the request
     /// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
-    pub fn error(self, code: ErrorCode) -> Self {
-        self.parameter("error", code.as_str())
+    pub fn with_error(self, code: ErrorCode) -> Self {
+        self.with_parameter("error", code.as_str())
     }
 
     /// Explains the fault to the developer of the client. Quotes and backslashes, which the grammar
     /// of this parameter lacks ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)),
     /// become apostrophes and slashes.
-    pub fn error_description(self, text: &str) -> Self {
-        self.parameter("error_description", &text.replace('"', "'").replace('\\', "/"))
+    pub fn with_error_description(self, text: &str) -> Self {
+        self.with_parameter("error_description", &text.replace('"', "'").replace('\\', "/"))
     }
 
     /// Names the scope that the request needs; the empty scope is left out.
-    pub fn scope(self, scope: &Scope) -> Self {
-        if scope.is_empty() { self } else { self.parameter("scope", &alloc::format!("{scope}")) }
+    pub fn with_scope(self, scope: &Scope) -> Self {
+        if scope.is_empty() { self } else { self.with_parameter("scope", &alloc::format!("{scope}")) }
     }
 
     /// Sets another parameter, `resource_metadata` for instance
     /// ([RFC 9728 section 5.1](https://www.rfc-editor.org/rfc/rfc9728#section-5.1)).
-    pub fn parameter(mut self, name: &'static str, value: &str) -> Self {
+    pub fn with_parameter(mut self, name: &'static str, value: &str) -> Self {
         let printable = |character| if matches!(character, ' '..='~') { character } else { '?' };
         let value = value.chars().map(printable).collect();
         // RFC 9110 section 11.2: a name stands once in a challenge, whatever its case.
@@ -102,26 +102,31 @@ mod tests {
 
     #[test]
     fn rfc9110_5_6_4_no_text_leaves_its_quotes() {
-        let challenge = Challenge::new("Bearer").realm("a\"\\\r\nSet-Cookie: x\u{7f}\u{85}\u{e9}\t");
+        let challenge = Challenge::new("Bearer").with_realm("a\"\\\r\nSet-Cookie: x\u{7f}\u{85}\u{e9}\t");
         assert_eq!(challenge.to_string(), r#"Bearer realm="a\"\\??Set-Cookie: x????""#);
     }
 
     #[test]
     fn rfc6750_3_error_description_has_no_quote_and_no_backslash() {
-        let challenge = Challenge::new("Bearer").error_description(r#"say "a\b""#);
+        let challenge = Challenge::new("Bearer").with_error_description(r#"say "a\b""#);
         assert_eq!(challenge.to_string(), "Bearer error_description=\"say 'a/b'\"");
     }
 
     #[test]
     fn rfc9110_11_2_a_parameter_stands_once() {
-        let challenge =
-            Challenge::new("Basic").realm("a").parameter("charset", "UTF-8").parameter("Realm", "b");
+        let challenge = Challenge::new("Basic")
+            .with_realm("a")
+            .with_parameter("charset", "UTF-8")
+            .with_parameter("Realm", "b");
         assert_eq!(challenge.to_string(), r#"Basic realm="b", charset="UTF-8""#);
     }
 
     #[test]
     fn a_challenge_may_be_a_scheme_alone() {
-        assert_eq!(Challenge::new("Bearer").scope(&Scope::empty()).to_string(), "Bearer");
-        assert_eq!(Challenge::new("Be\r\n, arer").parameter("a\"=b", "c").to_string(), "Bearer ab=\"c\"");
+        assert_eq!(Challenge::new("Bearer").with_scope(&Scope::empty()).to_string(), "Bearer");
+        assert_eq!(
+            Challenge::new("Be\r\n, arer").with_parameter("a\"=b", "c").to_string(),
+            "Bearer ab=\"c\""
+        );
     }
 }

@@ -37,7 +37,7 @@ proptest! {
 
     #[test]
     fn rfc9110_11_6_1_a_challenge_is_one_line_of_printable_ascii(text in any::<String>()) {
-        let header = Challenge::new("Bearer").realm(&text).error_description(&text).to_string();
+        let header = Challenge::new("Bearer").with_realm(&text).with_error_description(&text).to_string();
         prop_assert!(header.bytes().all(|byte| matches!(byte, b' '..=b'~')));
         let unescaped = header.replace("\\\\", "").replace("\\\"", "");
         prop_assert_eq!(unescaped.matches('"').count(), 4);

@@ -19,10 +19,10 @@ fn build(parameters: &Map<String, Value>) -> Challenge {
                 return challenge;
             };
             match *name {
-                "realm" => challenge.realm(value),
-                "error" => challenge.error(ErrorCode::parse(value).unwrap()),
-                "error_description" => challenge.error_description(value),
-                _ => challenge.scope(&Scope::parse(value).unwrap()),
+                "realm" => challenge.with_realm(value),
+                "error" => challenge.with_error(ErrorCode::parse(value).unwrap()),
+                "error_description" => challenge.with_error_description(value),
+                _ => challenge.with_scope(&Scope::parse(value).unwrap()),
             }
         },
     )

@@ -151,22 +151,21 @@ impl Fault {
     }
 
     fn challenge(self, realm: &str, required: &Scope) -> Challenge {
-        let challenge = Challenge::new("Bearer").realm(realm);
+        let challenge = Challenge::new("Bearer").with_realm(realm);
         let challenge = match self.error_code() {
-            Some(code) => challenge.error(code),
+            Some(code) => challenge.with_error(code),
             None => challenge,
         };
         match self {
             Self::NoCredentials => challenge,
-            Self::Request => {
-                challenge.error_description("The request must carry exactly one well-formed access token")
-            }
-            Self::Token => challenge.error_description(
+            Self::Request => challenge
+                .with_error_description("The request must carry exactly one well-formed access token"),
+            Self::Token => challenge.with_error_description(
                 "The access token is expired, revoked, malformed or not for this resource",
             ),
             Self::Scope => challenge
-                .error_description("The request needs a scope that the access token lacks")
-                .scope(required),
+                .with_error_description("The request needs a scope that the access token lacks")
+                .with_scope(required),
         }
     }
 }

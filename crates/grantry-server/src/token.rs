@@ -210,9 +210,8 @@ impl Denial {
         let error_description = self.is_described().then(|| alloc::format!("{}", self.reason));
         let response = HttpResponse::json(self.status(), &Wire { error: self.code, error_description });
         match self.status() {
-            401 => {
-                response.with_header("WWW-Authenticate", Challenge::new("Basic").realm("oauth").to_string())
-            }
+            401 => response
+                .with_header("WWW-Authenticate", Challenge::new("Basic").with_realm("oauth").to_string()),
             405 => response.with_header("Allow", "POST"),
             _ => response,
         }
