@@ -17,8 +17,8 @@ use rsa::pkcs8::EncodePrivateKey;
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, spawn_blocking};
 
+use crate::accounts::Accounts;
 use crate::accounts::passwords::{Passwords, Person};
-use crate::accounts::{Accounts, INTERACTION_LIFETIME};
 use crate::narrator::{Narrator, Party};
 use crate::photos_api::PhotosApi;
 use crate::sessions::Sessions;
@@ -195,8 +195,7 @@ async fn server(issuer: Issuer, photos_url: &str, moment: &Moment) -> Result<Ser
     let policy = Policy::default()
         .with_audience(photos_url)
         .with_scopes(Scope::parse(SCOPE)?)
-        .with_refresh_tokens(RefreshTokens::WithOfflineAccess)
-        .with_interaction_lifetime(INTERACTION_LIFETIME);
+        .with_refresh_tokens(RefreshTokens::WithOfflineAccess);
     Ok(Server::new(issuer, signing_key.with_thumbprint_key_id(), handle_key)?.with_policy(policy))
 }
 

@@ -4,7 +4,6 @@ mod endpoints;
 mod pages;
 pub(crate) mod passwords;
 
-use core::time::Duration;
 use std::sync::Arc;
 
 use axum::Router;
@@ -24,9 +23,6 @@ use crate::sessions::{Session, Sessions};
 use crate::web::{self, Received};
 use pages::{Attempt, Hidden, Problem};
 use passwords::{Passwords, Person};
-
-/// How long a person may take over the pages.
-pub(crate) const INTERACTION_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// The accounts site.
 pub(crate) struct Accounts {
@@ -140,16 +136,12 @@ impl Accounts {
     }
 }
 
-/// The login of this session, if it is good enough for the request: `prompt=login` and `max_age` can
-/// ask for a newer one (OpenID Connect Core section 3.1.2.1).
+/// The login of this session, if it is good enough for the request: `prompt` and `max_age` can ask
+/// for a newer one (OpenID Connect Core section 3.1.2.1).
 fn usable_login<'a>(visit: &'a Session<Login>, interaction: &Interaction) -> Option<&'a SignedIn> {
     let signed_in = visit.state.0.as_ref()?;
-    let asked_at = interaction.expires_at().saturating_sub(INTERACTION_LIFETIME);
-    let again = interaction.has_prompt(Prompt::Login) || interaction.has_prompt(Prompt::SelectAccount);
-    let age = asked_at.saturating_since(signed_in.at).as_secs();
-    let too_old = interaction.max_age().is_some_and(|max_age| age > max_age);
-    let replaced = again && signed_in.at < asked_at;
-    (!too_old && !replaced).then_some(signed_in)
+    let picks_anew = interaction.has_prompt(Prompt::SelectAccount) && signed_in.at < interaction.asked_at();
+    (interaction.accepts_login(signed_in.at) && !picks_anew).then_some(signed_in)
 }
 
 async fn authorize(
