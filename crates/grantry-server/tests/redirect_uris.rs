@@ -79,6 +79,7 @@ fn rfc3986_3_2_a_host_that_needs_mending_is_not_registered() {
         "https://exam%70le.com/cb",
         "http://2130706433/cb",
         "http://127.1/cb",
+        "http://0177.0.01/cb",
         "https://a.example:/cb",
         "https://a.example:99999/cb",
         "https://b\u{fc}cher.example/cb",
