@@ -170,7 +170,7 @@ impl Approve {
             client_id: interaction.client_id.clone(),
             subject: self.approval.subject.clone(),
             scope,
-            audience: self.server.audience().into(),
+            audience: interaction.audience.clone(),
             redirect_uri: interaction.redirect_uri.to_string(),
             redirect_uri_named: interaction.redirect_uri_named,
             code_challenge: interaction.code_challenge.clone(),

@@ -190,6 +190,7 @@ impl Trusted<'_> {
             redirect_uri: self.redirect_uri.into(),
             redirect_uri_named: self.redirect_uri_named,
             scope: self.scope()?,
+            audience: self.server.audience().into(),
             state,
             nonce: bounded(form, "nonce", MAX_NONCE_BYTES)?,
             code_challenge,

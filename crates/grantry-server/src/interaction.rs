@@ -22,6 +22,8 @@ pub struct Interaction {
     pub(crate) redirect_uri: String,
     pub(crate) redirect_uri_named: bool,
     pub(crate) scope: Scope,
+    /// Whom the access tokens are for, as it stood when the request was checked.
+    pub(crate) audience: String,
     pub(crate) state: Option<String>,
     pub(crate) nonce: Option<String>,
     pub(crate) code_challenge: CodeChallenge,
@@ -81,14 +83,16 @@ impl Interaction {
         self.login_hint.as_deref()
     }
 
-    /// Returns when the client asked.
+    /// Returns when the client asked. A host that logs the person in carries this interaction sealed
+    /// over the login; a new authorization request would ask for yet another login.
     #[must_use]
     pub const fn asked_at(&self) -> UnixTime {
         self.asked_at
     }
 
     /// Tells whether a login at `authenticated_at` is recent enough for what the client asked with
-    /// `max_age` and `prompt=login`. The time that the person takes over the pages does not count
+    /// `max_age` and `prompt=login`. The time that the person takes over the pages does not count;
+    /// no leeway is added, so both times are of one clock, or of clocks kept in step
     /// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
     #[must_use]
     pub fn accepts_login(&self, authenticated_at: UnixTime) -> bool {
@@ -238,6 +242,7 @@ struct Sealed {
     redirect_uri: String,
     redirect_uri_named: bool,
     scope: Scope,
+    audience: String,
     state: Option<String>,
     nonce: Option<String>,
     code_challenge: CodeChallenge,

@@ -199,7 +199,10 @@ impl Server {
         client.has_grant_type(GrantType::RefreshToken)
             && match self.config.policy.refresh_tokens {
                 RefreshTokens::WhenRegistered => true,
-                RefreshTokens::WithOfflineAccess => grant.scope.contains("offline_access"),
+                RefreshTokens::WithOfflineAccess => {
+                    let scope = "offline_access";
+                    grant.scope.contains(scope) && client.scope().contains(scope)
+                }
             }
     }
 }

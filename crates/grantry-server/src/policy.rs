@@ -53,8 +53,9 @@ impl Policy {
     }
 
     /// Sets for how long the same redemption of a code is answered again, for replies that get lost:
-    /// off by default. The answer is the same, byte for byte, but for
-    /// the seconds that are left; a second token set never exists.
+    /// off by default. The answer is the same, byte for byte but for
+    /// the seconds that are left, while keys, policy and registration stand; a second token set never
+    /// exists.
     #[must_use]
     pub const fn with_code_retry(mut self, window: Duration) -> Self {
         self.code_retry = window;
@@ -121,8 +122,10 @@ impl Policy {
         self
     }
 
-    /// Sets the `aud` of JWT access tokens: the issuer by default
-    /// ([RFC 9068 section 3](https://www.rfc-editor.org/rfc/rfc9068#section-3)).
+    /// Sets whom the access tokens are for: the issuer by default
+    /// ([RFC 9068 section 3](https://www.rfc-editor.org/rfc/rfc9068#section-3)). It holds for grants that
+    /// are asked for from now on, for as long as they live: in `aud`, at introspection, and for what a
+    /// `resource` parameter may name.
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());

@@ -117,7 +117,9 @@ fn check_private_use(text: &str, scheme: &str) -> Result<(), RedirectUriError> {
     if labels.len() < 2 || labels.contains(&"") || rest.is_none() {
         return Err(RedirectUriError::Scheme);
     }
-    if rest.is_some_and(|rest| rest.starts_with('/') && rest.contains('@')) {
+    let authority =
+        rest.and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split(['/', '?']).next());
+    if authority.is_some_and(|authority| authority.contains('@')) {
         return Err(RedirectUriError::User);
     }
     Ok(())

@@ -8,11 +8,11 @@ use core::time::Duration;
 use grantry_core::{HttpRequest, form};
 use grantry_server::{
     AccessTokenFormat, Authorization, Client, ClientAuthentication, Effect, EventKind, Introspection, Policy,
-    Reason, Revoked, SecretDigest,
+    Reason, RefreshTokens, Revoked, SecretDigest,
 };
 use support::{
-    ISSUER, NOW, Site, assert_denied, client_id, clients, issued, query, redemption, refresh_token, request,
-    response, scope, server_of,
+    ISSUER, NOW, Site, assert_denied, client_id, clients, code, issued, query, redemption, refresh_token,
+    request, response, scope, server_of, time,
 };
 
 const FIRST: &str = "https://first.example";
@@ -36,6 +36,32 @@ fn rfc7662_2_2_a_change_of_policy_does_not_turn_a_token_to_another_audience() {
         assert_eq!(aud(&site.introspect("api", &refreshed.access_token, NOW + 3)), Some(FIRST));
         assert_eq!(aud(&site.introspect("api", &site.tokens(NOW + 4).access_token, NOW + 5)), Some(LATER));
     }
+}
+
+#[test]
+fn rfc8707_2_a_page_that_is_open_during_a_change_of_policy_keeps_its_audience() {
+    let policy = Policy::default().with_audience(FIRST);
+    let mut site = Site::with_policy(policy.clone());
+    let interaction = site.interaction("web", &[("resource", Some(FIRST))], NOW);
+    let sealed = site.server.seal(&interaction, "session");
+    site.server = server_of(ISSUER).with_policy(policy.with_audience(BANK));
+    let interaction = site.server.unseal(&sealed, "session", time(NOW + 1)).unwrap();
+    let code = code(&site.approve(interaction, NOW + 1));
+    let tokens = issued(site.redeem("web", &code, NOW + 2));
+    assert_eq!(aud(&site.introspect("api", &tokens.access_token, NOW + 3)), Some(FIRST));
+}
+
+#[test]
+fn oidc_core_11_offline_access_that_was_taken_away_gives_no_refresh_token() {
+    let site = Site::with_policy(Policy::default().with_refresh_tokens(RefreshTokens::WithOfflineAccess));
+    let asked = [("scope", Some("read offline_access"))];
+    assert!(site.tokens_for("web", &asked, NOW).refresh_token.is_some());
+    let code = site.code_for("web", &asked, NOW);
+    for client in clients() {
+        site.store.inner.put_client(client.with_scope(scope("read")));
+    }
+    let tokens = issued(site.redeem("web", &code, NOW + 1));
+    assert_eq!((tokens.scope, tokens.refresh_token.is_some()), (scope("read"), false));
 }
 
 #[test]

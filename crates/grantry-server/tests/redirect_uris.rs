@@ -105,7 +105,7 @@ fn rfc8252_7_1_a_private_use_scheme_is_a_reverse_domain_name_and_a_path() {
     ] {
         assert!(RedirectUri::register(uri, ApplicationType::Native).is_err(), "{uri}");
     }
-    for uri in ["com.example.app:/cb", "com.example.app://cb"] {
+    for uri in ["com.example.app:/cb", "com.example.app://cb", "com.example.app://cb/@x?m=a@b"] {
         assert!(RedirectUri::register(uri, ApplicationType::Native).is_ok(), "{uri}");
         assert!(RedirectUri::register(uri, ApplicationType::Web).is_err(), "{uri}");
     }
