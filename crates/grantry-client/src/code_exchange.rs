@@ -32,9 +32,9 @@ impl CodeExchange<'_> {
         self.client.post(self.client.provider().token_url(), &parameters)
     }
 
-    /// Reads the answer. With the scope `openid` its ID token is verified by `keys`, this
-    /// provider's set and no other's, at the time `now`; without it `keys` may be empty, and an ID token that nobody asked
-    /// for is dropped.
+    /// Reads the answer. With the scope `openid` its ID token is verified by `keys`, this provider's
+    /// set and no other's, at the time `now`; without it `keys` may be empty, and an ID token that
+    /// nobody asked for is dropped.
     ///
     /// It can be called again with the same answer, after
     /// [`IdTokenError::Token`](crate::IdTokenError::Token) said that the key is unknown and the host

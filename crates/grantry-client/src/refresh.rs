@@ -56,7 +56,8 @@ impl Refresh<'_> {
     }
 
     /// Reads the answer. What it does not renew stays: the refresh token and the ID token. A new ID
-    /// token is verified by `keys`, this provider's set and no other's, and belongs to the same person as the previous one.
+    /// token is verified by `keys`, this provider's set and no other's, and belongs to the same person
+    /// as the previous one.
     ///
     /// # Errors
     ///

@@ -17,8 +17,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 /// # Errors
 ///
 /// [`JsonError::TooLong`] before anything is parsed; [`JsonError::Syntax`] for what is not one JSON
-/// text in UTF-8; [`JsonError::RepeatedMember`]; [`JsonError::ReservedMember`]; [`JsonError::Shape`] when the text is JSON but not
-/// a `T`.
+/// text in UTF-8; [`JsonError::RepeatedMember`]; [`JsonError::ReservedMember`]; [`JsonError::Shape`]
+/// when the text is JSON but not a `T`.
 pub fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Result<T, JsonError> {
     if text.len() > limit {
         return Err(JsonError::TooLong);

@@ -92,8 +92,8 @@ fn without_loopback_port(uri: &str) -> Option<(&'static str, &str)> {
     (is_port && (rest.is_empty() || rest.starts_with(['/', '?']))).then_some((host, rest))
 }
 
-// RFC 3986 section 3.2. The URL parser mends "https:host", "https:///host", "https://exam%70le" and "https://2130706433";
-// what is registered needs no mending.
+// RFC 3986 section 3.2. The URL parser mends "https:host", "https:///host", "https://exam%70le" and
+// "https://2130706433"; what is registered needs no mending.
 fn check_authority(text: &str, url: &Url) -> Result<(), RedirectUriError> {
     let rest = text.strip_prefix(url.scheme()).and_then(|rest| rest.strip_prefix("://"));
     let authority = rest.and_then(|rest| rest.split(['/', '?']).next()).ok_or(RedirectUriError::Host)?;
