@@ -14,12 +14,27 @@ pub enum KeyError {
     /// A member that the key type needs is missing; a public JWK given as a private one, too.
     #[error("a member of the JWK is missing (RFC 7518 section 6)")]
     MissingMember,
-    /// A member has another type, is not canonical base64url or has a leading zero byte.
+    /// A member has another type or is not canonical base64url; a number is empty or has a leading
+    /// zero byte.
     #[error("a member of the JWK is malformed (RFC 7518 section 6)")]
     MalformedMember,
-    /// The `kty` is unknown here.
+    /// The `kty` or the algorithm identifier is unknown here; those of keys that are bound to
+    /// RSASSA-PSS ([RFC 4055 section 1.2](https://www.rfc-editor.org/rfc/rfc4055#section-1.2)), too. Also
+    /// when a shared secret is to be written in an encoding that has no place for one.
     #[error("the key type is not supported (RFC 7517 section 4.1)")]
     UnsupportedKeyType,
+    /// The curve is another one than P-256, P-384, P-521 and Ed25519, or is given by its parameters.
+    #[error("the curve is not supported (RFC 7518 section 6.2.1.1)")]
+    UnsupportedCurve,
+    /// A coordinate, a private scalar or an Ed25519 key is shorter or longer than its curve says.
+    #[error("a value has not the exact length of its curve (RFC 7518 section 6.2.1.2)")]
+    CurveLength,
+    /// An EC point that is compressed or at infinity.
+    #[error("the EC point is not in the uncompressed form (RFC 5480 section 2.2)")]
+    PointFormat,
+    /// A private scalar of zero.
+    #[error("the private scalar is zero (RFC 5915 section 3)")]
+    ZeroScalar,
     /// The `alg` is unknown here or belongs to another key type.
     #[error("the algorithm is unknown or does not fit the key type (RFC 7517 section 4.4)")]
     UnsupportedAlgorithm,
@@ -38,9 +53,29 @@ pub enum KeyError {
     /// An RSA public exponent that is even, below 3 or above 2^33 - 1.
     #[error("the RSA public exponent is even or outside its bounds (RFC 8017 section 3.1)")]
     Exponent,
-    /// The text is not one strict PEM block of a private RSA key.
-    #[error("not one PEM block of a private RSA key (RFC 7468 section 3)")]
+    /// An RSA key of more than two primes.
+    #[error("an RSA key of more than two primes (RFC 7518 section 6.3.2.7)")]
+    MultiPrime,
+    /// The text or the DER is longer than the largest key.
+    #[error("the encoded key is longer than its limit")]
+    TooLong,
+    /// The text is not one strict PEM block with nothing around it.
+    #[error("not one strict PEM block (RFC 7468 section 3)")]
     Pem,
+    /// The label of the PEM block names no encoding of the wanted kind: a private key given as a public
+    /// one, or the other way round.
+    #[error("the label of the PEM block does not name the wanted key (RFC 7468 section 4)")]
+    PemLabel,
+    /// A certificate; its key has to be taken out, after the certificate is checked.
+    #[error("a certificate in the place of a key (RFC 7468 section 5)")]
+    Certificate,
+    /// An encrypted private key; it has to be decrypted first.
+    #[error("the private key is encrypted (RFC 7468 section 11)")]
+    Encrypted,
+    /// The bytes are not the strict DER of a key: another structure, a length that is indefinite or
+    /// not minimal, a number that is not positive or not minimal, or trailing bytes.
+    #[error("not the strict DER of a key (X.690 section 10)")]
+    Der,
     /// The parts of a private key do not belong together, its encoding is broken, or it is one that
     /// the backend does not sign with: beyond 4096 bits or with an exponent below 65537.
     #[error("the private key is broken or inconsistent (RFC 8017 section 3.2)")]

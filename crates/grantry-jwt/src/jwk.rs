@@ -27,6 +27,12 @@ pub(crate) struct Jwk<'a> {
     #[serde(borrow, default)]
     key_ops: Member<'a>,
     #[serde(borrow, default)]
+    pub(crate) crv: Member<'a>,
+    #[serde(borrow, default)]
+    pub(crate) x: Member<'a>,
+    #[serde(borrow, default)]
+    pub(crate) y: Member<'a>,
+    #[serde(borrow, default)]
     pub(crate) n: Member<'a>,
     #[serde(borrow, default)]
     pub(crate) e: Member<'a>,
@@ -53,9 +59,13 @@ impl<'a> Jwk<'a> {
         json::object_from_slice(text, MAX_JWK_BYTES).map_err(|_| KeyError::Json)
     }
 
+    /// Returns the text of `kty`.
+    pub(crate) fn kty(&self) -> Result<&str, KeyError> {
+        self.kty.text()?.ok_or(KeyError::MissingMember)
+    }
+
     pub(crate) fn key_type(&self) -> Result<KeyType, KeyError> {
-        let name = self.kty.text()?.ok_or(KeyError::MissingMember)?;
-        KeyType::parse(name).ok_or(KeyError::UnsupportedKeyType)
+        KeyType::parse(self.kty()?).ok_or(KeyError::UnsupportedKeyType)
     }
 
     pub(crate) fn key_id(&self) -> Result<Option<&str>, KeyError> {

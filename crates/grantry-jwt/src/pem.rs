@@ -1,46 +1,106 @@
-//! One PEM block of a private key, strictly
-//! ([RFC 7468 section 3](https://www.rfc-editor.org/rfc/rfc7468#section-3)).
+//! PEM blocks of keys, strictly ([RFC 7468 section 3](https://www.rfc-editor.org/rfc/rfc7468#section-3)).
 
 use alloc::string::String;
 
-use grantry_core::{SecretBytes, SecretString, base64url};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use grantry_core::{SecretBytes, SecretString};
 
 use crate::KeyError;
 
 /// The longest text read, in bytes: a private RSA key of 8192 bits has about 7 KiB.
 const MAX_PEM_BYTES: usize = 32 * 1024;
 const LINE_CHARS: usize = 64;
+/// The bytes that a full line holds.
+const LINE_BYTES: usize = 48;
 
-/// The DER inside a PEM block, by its label.
-pub(crate) enum PrivateKeyPem {
-    /// `PRIVATE KEY`.
-    Pkcs8(SecretBytes),
-    /// `RSA PRIVATE KEY`.
-    Pkcs1(SecretBytes),
+/// What a block says that it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Label {
+    /// `SubjectPublicKeyInfo`.
+    Spki,
+    /// The `RSAPublicKey` of PKCS#1.
+    Pkcs1Public,
+    /// PKCS#8.
+    Pkcs8,
+    /// The `RSAPrivateKey` of PKCS#1.
+    Pkcs1Private,
+    /// The `ECPrivateKey` of SEC1.
+    Sec1,
 }
 
-pub(crate) fn decode(text: &str) -> Result<PrivateKeyPem, KeyError> {
+impl Label {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Spki => "PUBLIC KEY",
+            Self::Pkcs1Public => "RSA PUBLIC KEY",
+            Self::Pkcs8 => "PRIVATE KEY",
+            Self::Pkcs1Private => "RSA PRIVATE KEY",
+            Self::Sec1 => "EC PRIVATE KEY",
+        }
+    }
+
+    fn parse(label: &str) -> Result<Self, KeyError> {
+        match label {
+            "PUBLIC KEY" => Ok(Self::Spki),
+            "RSA PUBLIC KEY" => Ok(Self::Pkcs1Public),
+            "PRIVATE KEY" => Ok(Self::Pkcs8),
+            "RSA PRIVATE KEY" => Ok(Self::Pkcs1Private),
+            "EC PRIVATE KEY" => Ok(Self::Sec1),
+            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => Err(KeyError::Certificate),
+            "ENCRYPTED PRIVATE KEY" => Err(KeyError::Encrypted),
+            _ => Err(KeyError::PemLabel),
+        }
+    }
+}
+
+/// One block, its content decoded.
+pub(crate) struct Block {
+    pub(crate) label: Label,
+    pub(crate) der: SecretBytes,
+}
+
+/// Reads the one block that the text is.
+pub(crate) fn read(text: &str) -> Result<Block, KeyError> {
     if text.len() > MAX_PEM_BYTES {
-        return Err(KeyError::Pem);
+        return Err(KeyError::TooLong);
     }
-    if let Some(body) = body(text, "PRIVATE KEY") {
-        return decode_body(body).map(PrivateKeyPem::Pkcs8);
+    let (label, body) = split(text).ok_or(KeyError::Pem)?;
+    let label = Label::parse(label)?;
+    // RFC 1421 section 4.6.1.1, as OpenSSL writes it.
+    if body.starts_with("Proc-Type: 4,ENCRYPTED") {
+        return Err(KeyError::Encrypted);
     }
-    let body = body(text, "RSA PRIVATE KEY").ok_or(KeyError::Pem)?;
-    decode_body(body).map(PrivateKeyPem::Pkcs1)
+    Ok(Block { label, der: read_body(body)? })
 }
 
-/// Returns the lines between the boundaries of one label, if nothing else is there.
-fn body<'a>(text: &'a str, label: &str) -> Option<&'a str> {
-    let inner = text.strip_prefix("-----BEGIN ")?.strip_prefix(label)?.strip_prefix("-----")?;
+/// Writes one block. Sized at once, so that growing leaves no copy of a key behind.
+pub(crate) fn write(label: Label, der: &[u8]) -> String {
+    let label = label.as_str();
+    let lines = der.len().div_ceil(LINE_BYTES);
+    let boundaries = 2 * ("-----BEGIN -----\n".len() + label.len());
+    let mut text = String::with_capacity(boundaries + lines * (LINE_CHARS + 1));
+    text.extend(["-----BEGIN ", label, "-----\n"]);
+    for line in der.chunks(LINE_BYTES) {
+        STANDARD.encode_string(line, &mut text);
+        text.push('\n');
+    }
+    text.extend(["-----END ", label, "-----\n"]);
+    text
+}
+
+/// Returns the label and the lines between the boundaries, if nothing else is there.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let (label, inner) = text.strip_prefix("-----BEGIN ")?.split_once("-----")?;
     let inner = inner.strip_prefix("\r\n").or_else(|| inner.strip_prefix('\n'))?;
     let inner = inner.strip_suffix('\n').unwrap_or(inner);
     let inner = inner.strip_suffix('\r').unwrap_or(inner);
-    inner.strip_suffix("-----")?.strip_suffix(label)?.strip_suffix("-----END ")?.strip_suffix('\n')
+    let inner = inner.strip_suffix("-----")?.strip_suffix(label)?.strip_suffix("-----END ")?;
+    Some((label, inner.strip_suffix('\n')?))
 }
 
 /// Reads lines of standard base64, all of them full but the last, with the padding it needs.
-fn decode_body(body: &str) -> Result<SecretBytes, KeyError> {
+fn read_body(body: &str) -> Result<SecretBytes, KeyError> {
     // Sized at once, so that growing leaves no copy of the key behind.
     let mut joined = String::with_capacity(body.len());
     let mut lines = body.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).peekable();
@@ -52,22 +112,24 @@ fn decode_body(body: &str) -> Result<SecretBytes, KeyError> {
         joined.push_str(line);
     }
     let joined = SecretString::from(joined);
-    let text = joined.expose();
-    let unpadded = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - unpadded.len() > 2 {
-        return Err(KeyError::Pem);
+    STANDARD.decode(joined.expose()).map(SecretBytes::from).map_err(|_| KeyError::Pem)
+}
+
+/// The DER inside a private PEM block, by its label.
+pub(crate) enum PrivateKeyPem {
+    /// `PRIVATE KEY`.
+    Pkcs8(SecretBytes),
+    /// `RSA PRIVATE KEY`.
+    Pkcs1(SecretBytes),
+}
+
+pub(crate) fn decode(text: &str) -> Result<PrivateKeyPem, KeyError> {
+    let block = read(text).map_err(|_| KeyError::Pem)?;
+    match block.label {
+        Label::Pkcs8 => Ok(PrivateKeyPem::Pkcs8(block.der)),
+        Label::Pkcs1Private => Ok(PrivateKeyPem::Pkcs1(block.der)),
+        Label::Spki | Label::Pkcs1Public | Label::Sec1 => Err(KeyError::Pem),
     }
-    let mut url_text = String::with_capacity(unpadded.len());
-    for character in unpadded.chars() {
-        url_text.push(match character {
-            '+' => '-',
-            '/' => '_',
-            '-' | '_' => return Err(KeyError::Pem),
-            other => other,
-        });
-    }
-    let url_text = SecretString::from(url_text);
-    base64url::decode(url_text.expose()).map(SecretBytes::from).map_err(|_| KeyError::Pem)
 }
 
 #[cfg(test)]
