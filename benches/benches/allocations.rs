@@ -8,8 +8,8 @@ use grantry_benches::{AccessToken, Better, Figures, Flow, Grants, Key, Peer};
 
 fn main() {
     let mut figures = Figures::new("allocations");
-    for algorithm in Algorithm::ALL {
-        let (claims, key, peer) = (AccessToken::typical(), Key::new(*algorithm), Peer::new(*algorithm));
+    for algorithm in [Algorithm::Hs256, Algorithm::Rs256] {
+        let (claims, key, peer) = (AccessToken::typical(), Key::new(algorithm), Peer::new(algorithm));
         let token = key.sign(&claims);
         let ours = count(|| drop(black_box(key.sign(&claims))));
         add(&mut figures, &format!("{algorithm} sign"), ours, count(|| drop(black_box(peer.sign(&claims)))));

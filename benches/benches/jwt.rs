@@ -13,8 +13,8 @@ fn main() {
         .measurement_time(Duration::from_millis(1500))
         .configure_from_args();
     let mut figures = grantry_benches::is_measured().then(|| Figures::new("jwt"));
-    for algorithm in Algorithm::ALL {
-        let (claims, key, peer) = (AccessToken::typical(), Key::new(*algorithm), Peer::new(*algorithm));
+    for algorithm in [Algorithm::Hs256, Algorithm::Rs256] {
+        let (claims, key, peer) = (AccessToken::typical(), Key::new(algorithm), Peer::new(algorithm));
         let (token, theirs) = (key.sign(&claims), peer.sign(&claims));
         assert_eq!((key.verify(&theirs), peer.verify(&token)), (claims.clone(), claims.clone()));
 

@@ -5,7 +5,7 @@ use core::cell::{Cell, RefCell};
 use grantry::core::{
     ClientId, CodeVerifier, HttpRequest, HttpResponse, Issuer, Moment, Scope, SecretBytes, SecretString, form,
 };
-use grantry::jwt::SigningKey;
+use grantry::jwt::{Algorithm, SigningKey};
 use grantry::server::{
     AccessTokenFormat, ApplicationType, Approval, Approved, Authorization, Client, ClientAuthentication,
     HandleKey, MemoryStore, Operation, Policy, RedirectUri, SecretDigest, Server, Subject, TokenAnswer, run,
@@ -38,7 +38,7 @@ impl Flow {
     /// Makes a server that issues access tokens of a format.
     #[must_use]
     pub fn new(format: AccessTokenFormat) -> Self {
-        let signing_key = SigningKey::rs256_pem(RSA_PEM).expect("a good key");
+        let signing_key = SigningKey::from_pem(Algorithm::Rs256, RSA_PEM).expect("a good key");
         let handle_key = HandleKey::new(1, SecretBytes::from(vec![5; 32])).expect("a good key");
         let issuer = Issuer::parse("https://as.example").expect("a good issuer");
         let server = Server::new(issuer, signing_key.with_key_id("key-1"), handle_key).expect("a server");

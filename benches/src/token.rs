@@ -75,9 +75,9 @@ impl Key {
     #[must_use]
     pub fn new(algorithm: Algorithm) -> Self {
         let signing = if algorithm == Algorithm::Hs256 {
-            SigningKey::hs256(&SecretBytes::from(HMAC_SECRET.to_vec()))
+            SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(HMAC_SECRET.to_vec()))
         } else {
-            SigningKey::rs256_pem(RSA_PEM)
+            SigningKey::from_pem(Algorithm::Rs256, RSA_PEM)
         };
         let signing = signing.expect("a good key").with_key_id("key-1");
         let keys = JwkSet::from_keys([signing.verifying_key()]);

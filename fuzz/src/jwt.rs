@@ -15,7 +15,7 @@ use crate::fixture::{ISSUER, NOW, SIGNING_KEY, START};
 const AUDIENCE: &str = "https://api.example";
 
 static HMAC_KEY: LazyLock<SigningKey> =
-    LazyLock::new(|| SigningKey::hs256(&SecretBytes::from(vec![7; 32])).unwrap().with_key_id("hs"));
+    LazyLock::new(|| SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![7; 32])).unwrap().with_key_id("hs"));
 
 static KEYS: LazyLock<JwkSet> =
     LazyLock::new(|| JwkSet::from_keys([HMAC_KEY.verifying_key(), SIGNING_KEY.verifying_key()]));
@@ -108,7 +108,7 @@ pub fn jwk_set(data: &[u8]) {
 /// document with that half says nothing of the private one.
 pub fn private_key(data: &[u8]) {
     let keys =
-        [SigningKey::from_jwk(data), SigningKey::rs256_pkcs8_der(data), SigningKey::rs256_pem(&text(data))];
+        [SigningKey::from_jwk(data), SigningKey::from_der(Algorithm::Rs256, data), SigningKey::from_pem(Algorithm::Rs256, &text(data))];
     for key in keys.into_iter().flatten() {
         let Ok(token) = key.sign(None, b"payload") else { continue };
         let set = JwkSet::from_keys([key.verifying_key()]);

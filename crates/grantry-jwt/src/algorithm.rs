@@ -1,8 +1,11 @@
 //! The signature algorithms, one row each.
 
+use alloc::vec::Vec;
 use core::fmt;
 
-use ring::{hmac, signature};
+use ring::digest;
+
+use crate::Curve;
 
 /// A signature algorithm of JWS ([RFC 7518 section 3.1](https://www.rfc-editor.org/rfc/rfc7518#section-3.1)).
 ///
@@ -12,21 +15,77 @@ use ring::{hmac, signature};
 pub enum Algorithm {
     /// HMAC with SHA-256 ([RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
     Hs256,
+    /// HMAC with SHA-384 ([RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
+    Hs384,
+    /// HMAC with SHA-512 ([RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
+    Hs512,
     /// RSASSA-PKCS1-v1_5 with SHA-256
     /// ([RFC 7518 section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)).
     Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384
+    /// ([RFC 7518 section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)).
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512
+    /// ([RFC 7518 section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)).
+    Rs512,
+    /// RSASSA-PSS with SHA-256 and a salt of 32 bytes
+    /// ([RFC 7518 section 3.5](https://www.rfc-editor.org/rfc/rfc7518#section-3.5)).
+    Ps256,
+    /// RSASSA-PSS with SHA-384 and a salt of 48 bytes
+    /// ([RFC 7518 section 3.5](https://www.rfc-editor.org/rfc/rfc7518#section-3.5)).
+    Ps384,
+    /// RSASSA-PSS with SHA-512 and a salt of 64 bytes
+    /// ([RFC 7518 section 3.5](https://www.rfc-editor.org/rfc/rfc7518#section-3.5)).
+    Ps512,
+    /// ECDSA on P-256 with SHA-256
+    /// ([RFC 7518 section 3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)).
+    Es256,
+    /// ECDSA on P-384 with SHA-384
+    /// ([RFC 7518 section 3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)).
+    Es384,
+    /// ECDSA on P-521 with SHA-512
+    /// ([RFC 7518 section 3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)). The default backend
+    /// does not have it.
+    Es512,
+    /// EdDSA on Ed25519 ([RFC 8037 section 3.1](https://www.rfc-editor.org/rfc/rfc8037#section-3.1)).
+    EdDsa,
 }
 
 impl Algorithm {
-    /// Every algorithm that this crate implements.
-    pub const ALL: &'static [Self] = &[Self::Hs256, Self::Rs256];
+    /// Every algorithm of this crate.
+    pub const ALL: &'static [Self] = &[
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::EdDsa,
+    ];
 
     /// Returns the registered name, as it stands in `alg`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
             Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::EdDsa => "EdDSA",
         }
     }
 
@@ -36,13 +95,40 @@ impl Algorithm {
         Self::ALL.iter().copied().find(|algorithm| algorithm.as_str() == name)
     }
 
-    pub(crate) fn scheme(self) -> Scheme {
+    /// Returns what kind of key the algorithm works with.
+    #[must_use]
+    pub const fn key_type(self) -> KeyType {
         match self {
-            Self::Hs256 => Scheme::Hmac(hmac::HMAC_SHA256),
-            Self::Rs256 => Scheme::Rsa {
-                verification: &signature::RSA_PKCS1_2048_8192_SHA256,
-                encoding: &signature::RSA_PKCS1_SHA256,
-            },
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => KeyType::Secret,
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => KeyType::Rsa,
+            Self::Es256 => KeyType::Ec(Curve::P256),
+            Self::Es384 => KeyType::Ec(Curve::P384),
+            Self::Es512 => KeyType::Ec(Curve::P521),
+            Self::EdDsa => KeyType::Ed25519,
+        }
+    }
+
+    /// Returns the digest of `data` by the hash function of the algorithm, SHA-512 for Ed25519.
+    ///
+    /// OpenID Connect takes it for `at_hash` and `c_hash`
+    /// ([Core section 3.1.3.6](https://openid.net/specs/openid-connect-core-1_0.html#CodeIDToken)), and
+    /// some signing services take it in the place of the signing input.
+    #[must_use]
+    pub fn digest(self, data: &[u8]) -> Vec<u8> {
+        digest::digest(self.hash(), data).as_ref().to_vec()
+    }
+
+    /// Returns the length of the digest in bytes: 32, 48 or 64.
+    #[must_use]
+    pub fn digest_len(self) -> usize {
+        self.hash().output_len()
+    }
+
+    fn hash(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Hs256 | Self::Rs256 | Self::Ps256 | Self::Es256 => &digest::SHA256,
+            Self::Hs384 | Self::Rs384 | Self::Ps384 | Self::Es384 => &digest::SHA384,
+            Self::Hs512 | Self::Rs512 | Self::Ps512 | Self::Es512 | Self::EdDsa => &digest::SHA512,
         }
     }
 }
@@ -53,43 +139,33 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// What an algorithm means to the backend.
-pub(crate) enum Scheme {
-    /// Keys of the type `oct`, at least as long as the digest.
-    Hmac(hmac::Algorithm),
-    /// Keys of the type `RSA`.
-    Rsa { verification: &'static signature::RsaParameters, encoding: &'static dyn signature::RsaEncoding },
-}
-
-/// The key types of RFC 7518 section 6.1 that an algorithm here uses.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyType {
-    Oct,
+/// The kinds of keys, told apart as far as algorithms do
+/// ([RFC 7518 section 6.1](https://www.rfc-editor.org/rfc/rfc7518#section-6.1)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum KeyType {
+    /// `oct`: a shared secret.
+    Secret,
+    /// `RSA`.
     Rsa,
+    /// `EC` on a curve.
+    Ec(Curve),
+    /// `OKP` with the curve Ed25519 ([RFC 8037 section 2](https://www.rfc-editor.org/rfc/rfc8037#section-2)).
+    Ed25519,
 }
 
 impl KeyType {
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        match name {
-            "oct" => Some(Self::Oct),
-            "RSA" => Some(Self::Rsa),
-            _ => None,
-        }
-    }
-
-    /// Whether keys of this type work with the algorithm.
-    pub(crate) fn fits(self, algorithm: Algorithm) -> bool {
-        match algorithm.scheme() {
-            Scheme::Hmac(_) => self == Self::Oct,
-            Scheme::Rsa { .. } => self == Self::Rsa,
-        }
-    }
-
-    /// The algorithm of a key that names none: the one that RFC 7518 section 3.1 recommends most.
-    pub(crate) const fn default_algorithm(self) -> Algorithm {
+    /// Returns the algorithm of a key that names none: the only one of its type, or else the one that
+    /// [RFC 7518 section 3.1](https://www.rfc-editor.org/rfc/rfc7518#section-3.1) recommends most.
+    #[must_use]
+    pub const fn default_algorithm(self) -> Algorithm {
         match self {
-            Self::Oct => Algorithm::Hs256,
+            Self::Secret => Algorithm::Hs256,
             Self::Rsa => Algorithm::Rs256,
+            Self::Ec(Curve::P256) => Algorithm::Es256,
+            Self::Ec(Curve::P384) => Algorithm::Es384,
+            Self::Ec(Curve::P521) => Algorithm::Es512,
+            Self::Ed25519 => Algorithm::EdDsa,
         }
     }
 }
@@ -103,8 +179,23 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::parse(algorithm.as_str()), Some(*algorithm));
         }
-        for other in ["none", "None", "", "hs256", "HS256 ", "HS256\0", "HS1", "RSA"] {
+        for other in ["none", "None", "", "hs256", "HS256 ", "HS256\0", "HS1", "RSA", "Ed25519", "ES256K"] {
             assert_eq!(Algorithm::parse(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn rfc7518_3_1_each_algorithm_has_its_hash_and_key_type() {
+        let digest_of_nothing = |algorithm: Algorithm| algorithm.digest(b"").first().copied();
+        for algorithm in Algorithm::ALL {
+            let (bytes, first) = match algorithm.as_str() {
+                "EdDSA" => (64, 0xcf),
+                name if name.ends_with("256") => (32, 0xe3),
+                name if name.ends_with("384") => (48, 0x38),
+                _ => (64, 0xcf),
+            };
+            assert_eq!((algorithm.digest_len(), digest_of_nothing(*algorithm)), (bytes, Some(first)));
+            assert_eq!(algorithm.key_type().default_algorithm().key_type(), algorithm.key_type());
         }
     }
 }

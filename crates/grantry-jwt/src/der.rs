@@ -107,6 +107,21 @@ pub(crate) fn whole_octets(content: &[u8]) -> Result<&[u8], KeyError> {
     content.strip_prefix(&[0]).ok_or(KeyError::Der)
 }
 
+/// Reads `Ecdsa-Sig-Value` ([RFC 3279 section 2.2.3](https://www.rfc-editor.org/rfc/rfc3279#section-2.2.3))
+/// as the two numbers in their full length.
+pub(crate) fn ecdsa_signature(der: &[u8], coordinate_len: usize) -> Result<Vec<u8>, KeyError> {
+    let mut reader = Reader::open(der)?;
+    let (r, s) = (reader.positive()?, reader.positive()?);
+    reader.end()?;
+    let mut fixed = Vec::with_capacity(coordinate_len.saturating_mul(2));
+    for number in [r, s] {
+        let zeros = coordinate_len.checked_sub(number.len()).ok_or(KeyError::Der)?;
+        fixed.extend(core::iter::repeat_n(0, zeros));
+        fixed.extend_from_slice(number);
+    }
+    Ok(fixed)
+}
+
 /// Writes one value of less than 64 KiB, its content given in parts. Sized at once, so that growing
 /// leaves no copy of a key behind.
 pub(crate) fn write(tag: Tag, parts: &[&[u8]]) -> Vec<u8> {

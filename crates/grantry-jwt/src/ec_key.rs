@@ -9,6 +9,7 @@ use crate::KeyError;
 use crate::algorithm_identifier::read_curve;
 use crate::der::{self, Reader, Tag};
 use crate::jwk::Jwk;
+use crate::on_curve::is_on_curve;
 
 /// A curve of ECDSA keys ([RFC 7518 section 6.2.1.1](https://www.rfc-editor.org/rfc/rfc7518#section-6.2.1.1)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,11 +89,15 @@ impl EcPublicKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::CurveLength`] for another length.
+    /// [`KeyError::CurveLength`] for another length, [`KeyError::NotOnCurve`].
     pub fn new(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
         // RFC 7518 section 6.2.1.2: leading zero bytes are kept.
         if x.len() != curve.coordinate_len() || y.len() != curve.coordinate_len() {
             return Err(KeyError::CurveLength);
+        }
+        // RFC 8725 section 3.4.
+        if !is_on_curve(curve, x, y) {
+            return Err(KeyError::NotOnCurve);
         }
         Ok(Self { curve, x: x.to_vec(), y: y.to_vec() })
     }
@@ -102,8 +107,8 @@ impl EcPublicKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::PointFormat`] for a point that is compressed or at infinity,
-    /// [`KeyError::CurveLength`] for another length.
+    /// [`KeyError::PointFormat`] for a point that is compressed or at infinity, and as
+    /// [`EcPublicKey::new`].
     pub fn from_uncompressed(curve: Curve, point: &[u8]) -> Result<Self, KeyError> {
         let [0x04, coordinates @ ..] = point else {
             return Err(KeyError::PointFormat);

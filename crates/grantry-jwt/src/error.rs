@@ -44,7 +44,7 @@ pub enum KeyError {
     /// A symmetric key in a public document.
     #[error("a symmetric key in a public key set (RFC 7517 section 9.2)")]
     SymmetricKeyInPublicSet,
-    /// An HMAC secret shorter than the digest: 32 bytes for HS256.
+    /// An HMAC secret shorter than the digest: 32, 48 or 64 bytes.
     #[error("the secret is shorter than the digest (RFC 7518 section 3.2)")]
     SecretTooShort,
     /// An RSA modulus outside 2048 to 8192 bits, or even.
@@ -76,10 +76,20 @@ pub enum KeyError {
     /// not minimal, a number that is not positive or not minimal, or trailing bytes.
     #[error("not the strict DER of a key (X.690 section 10)")]
     Der,
-    /// The parts of a private key do not belong together, its encoding is broken, or it is one that
-    /// the backend does not sign with: beyond 4096 bits or with an exponent below 65537.
+    /// The parts of a private key do not belong together, or the backend refuses the key: `ring` does
+    /// not sign with an RSA exponent below 65537.
     #[error("the private key is broken or inconsistent (RFC 8017 section 3.2)")]
     Inconsistent,
+    /// An EC point that is not on its curve.
+    #[error("the EC point is not on its curve (RFC 8725 section 3.4)")]
+    NotOnCurve,
+    /// The backend does not have the algorithm, does not sign with a key of this size, does not generate
+    /// such a key, or does not compute the public half that the encoding left out.
+    #[error("the backend cannot do this with this key")]
+    UnsupportedByBackend,
+    /// The backend's random source failed.
+    #[error("the backend could not generate a key")]
+    Generation,
 }
 
 /// Why a key set was refused as a whole.
@@ -108,9 +118,13 @@ pub enum SignError {
     /// The token would be longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     #[error("the token would be longer than a verifier takes")]
     TooLong,
-    /// The backend could not sign: the private key contradicts its public part.
+    /// The backend could not sign: the private key contradicts its public part, or the backend's random
+    /// source failed.
     #[error("the backend could not sign with this key")]
     Backend,
+    /// The signature from outside is not one of the key over this input.
+    #[error("the signature is not one of the key (RFC 7515 section 5.2)")]
+    Signature,
 }
 
 /// Why a token was refused.

@@ -79,6 +79,16 @@ impl Header {
     }
 }
 
+/// Tells whether RFC 7515 section 4.1 or RFC 7518 section 4 registers a header parameter, which then is
+/// no extension that `crit` may name; `b64` of RFC 7797 is not one that is implemented.
+pub(crate) fn is_registered_parameter(name: &str) -> bool {
+    const REGISTERED: [&str; 21] = [
+        "alg", "jku", "jwk", "kid", "x5u", "x5c", "x5t", "x5t#S256", "typ", "cty", "crit", "b64", "enc",
+        "zip", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c",
+    ];
+    REGISTERED.contains(&name)
+}
+
 #[derive(Deserialize)]
 struct Members<'a> {
     #[serde(borrow, default)]

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use grantry_core::{SecretBytes, base64url, json};
 use serde::Deserialize;
 
-use crate::algorithm::KeyType;
 use crate::member::{Member, NotText};
 use crate::{Algorithm, KeyError};
 
@@ -64,23 +63,20 @@ impl<'a> Jwk<'a> {
         self.kty.text()?.ok_or(KeyError::MissingMember)
     }
 
-    pub(crate) fn key_type(&self) -> Result<KeyType, KeyError> {
-        KeyType::parse(self.kty()?).ok_or(KeyError::UnsupportedKeyType)
+    pub(crate) fn is_secret(&self) -> Result<bool, KeyError> {
+        Ok(self.kty()? == "oct")
     }
 
     pub(crate) fn key_id(&self) -> Result<Option<&str>, KeyError> {
         Ok(self.kid.text()?)
     }
 
-    /// Returns the one algorithm of the key: `alg`, or else the default of its type.
-    pub(crate) fn algorithm(&self) -> Result<Algorithm, KeyError> {
-        let key_type = self.key_type()?;
+    /// Returns the algorithm that the key names, `alg`.
+    pub(crate) fn algorithm(&self) -> Result<Option<Algorithm>, KeyError> {
         let Some(name) = self.alg.text()? else {
-            return Ok(key_type.default_algorithm());
+            return Ok(None);
         };
-        Algorithm::parse(name)
-            .filter(|algorithm| key_type.fits(*algorithm))
-            .ok_or(KeyError::UnsupportedAlgorithm)
+        Algorithm::parse(name).map(Some).ok_or(KeyError::UnsupportedAlgorithm)
     }
 
     /// Checks `use` and `key_ops`

@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::jwk::Jwk;
 use crate::member::MaybeObject;
-use crate::{JwkSetError, KeyError, VerifyingKey};
+use crate::public_key::PublicMembers;
+use crate::{JwkSetError, KeyError, KeyLoader, VerifyingKey};
 
 /// A set of keys that check signatures
 /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
@@ -29,7 +30,8 @@ impl JwkSet {
     /// The most keys in one document, counting those that are skipped.
     pub const MAX_KEYS: usize = 100;
 
-    /// Reads a public document, as an issuer serves it.
+    /// Reads a public document, as an issuer serves it; [`KeyLoader::jwk_set`] does so with another
+    /// backend or another algorithm for RSA keys that name none.
     ///
     /// A key that cannot be used here is skipped and told by [`JwkSet::skipped`]; a symmetric key is
     /// one of them. Private members are never kept.
@@ -38,19 +40,7 @@ impl JwkSet {
     ///
     /// [`JwkSetError`] when the document as a whole is not a JWK set or passes a limit.
     pub fn parse(document: &[u8]) -> Result<Self, JwkSetError> {
-        let document = json::object_from_slice::<Document<'_>>(document, Self::MAX_BYTES)?;
-        let elements = match document.keys {
-            Elements::Read(elements) => elements,
-            Elements::TooMany => return Err(JwkSetError::TooManyKeys),
-        };
-        let mut set = Self::default();
-        for (position, element) in elements.into_iter().enumerate() {
-            match read(&element) {
-                Ok(key) => set.keys.push(key),
-                Err(reason) => set.skipped.push(SkippedKey::new(position, &element, reason)),
-            }
-        }
-        Ok(set)
+        Self::read(document, &KeyLoader::default())
     }
 
     /// Makes a set of local keys, symmetric ones included.
@@ -78,12 +68,28 @@ impl JwkSet {
         // Strings under fixed names always serialise.
         serde_json::to_string(self).unwrap_or_default()
     }
+
+    pub(crate) fn read(document: &[u8], loader: &KeyLoader) -> Result<Self, JwkSetError> {
+        let document = json::object_from_slice::<Document<'_>>(document, Self::MAX_BYTES)?;
+        let elements = match document.keys {
+            Elements::Read(elements) => elements,
+            Elements::TooMany => return Err(JwkSetError::TooManyKeys),
+        };
+        let mut set = Self::default();
+        for (position, element) in elements.into_iter().enumerate() {
+            match read_key(&element, loader) {
+                Ok(key) => set.keys.push(key),
+                Err(reason) => set.skipped.push(SkippedKey::new(position, &element, reason)),
+            }
+        }
+        Ok(set)
+    }
 }
 
 /// Writes the same document as [`JwkSet::to_json`].
 impl Serialize for JwkSet {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
-        let keys: Vec<_> = self.keys.iter().filter_map(VerifyingKey::public_jwk).collect();
+        let keys: Vec<_> = self.keys.iter().filter_map(PublishedKey::of).collect();
         let mut document = writer.serialize_struct("JwkSet", 1)?;
         document.serialize_field("keys", &keys)?;
         document.end()
@@ -126,9 +132,29 @@ impl SkippedKey {
     }
 }
 
-fn read(element: &MaybeObject<Jwk<'_>>) -> Result<VerifyingKey, KeyError> {
+/// The members of a published key: what the public key says, and what it is for.
+#[derive(Serialize)]
+struct PublishedKey<'a> {
+    #[serde(flatten)]
+    members: PublicMembers,
+    #[serde(rename = "use")]
+    purpose: &'static str,
+    alg: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+}
+
+impl<'a> PublishedKey<'a> {
+    /// Returns `None` for a symmetric key.
+    fn of(key: &'a VerifyingKey) -> Option<Self> {
+        let members = key.public_key()?.to_members();
+        Some(Self { members, purpose: "sig", alg: key.algorithm().as_str(), kid: key.key_id() })
+    }
+}
+
+fn read_key(element: &MaybeObject<Jwk<'_>>, loader: &KeyLoader) -> Result<VerifyingKey, KeyError> {
     match element {
-        MaybeObject::Object(jwk) => VerifyingKey::from_public_jwk(jwk),
+        MaybeObject::Object(jwk) => loader.published_jwk(jwk),
         MaybeObject::Other => Err(KeyError::Json),
     }
 }

@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use grantry_core::{SecretBytes, UnixTime};
-//! use grantry_jwt::{JwkSet, SigningKey, Verifier};
+//! use grantry_jwt::{Algorithm, JwkSet, SigningKey, Verifier};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]
@@ -29,7 +29,7 @@
 //!     sub: String,
 //! }
 //!
-//! let key = SigningKey::hs256(&SecretBytes::from(vec![7; 32]))?.with_key_id("2026-11");
+//! let key = SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![7; 32]))?.with_key_id("2026-11");
 //! let claims = Claims {
 //!     iss: "https://as.example".into(),
 //!     aud: "https://api.example".into(),
@@ -54,36 +54,46 @@ extern crate std;
 
 mod algorithm;
 mod algorithm_identifier;
+mod backend;
 mod claims;
 mod der;
 mod ec_key;
 mod ed25519_key;
 mod error;
 mod header;
+mod header_fields;
 mod jwk;
 mod jwk_set;
 mod jws;
+mod key_loader;
 mod member;
+mod on_curve;
 mod pem;
 mod private_key;
 mod public_key;
-mod rsa;
+mod ring_backend;
 mod rsa_key;
+mod signing_input;
 mod signing_key;
 mod verifier;
 mod verifying_key;
 
-pub use algorithm::Algorithm;
+pub use algorithm::{Algorithm, KeyType};
+pub use backend::{Backend, BadSignature, Sign, SigningFailed, Verify};
 pub use claims::{Claim, RegisteredClaims};
 pub use ec_key::{Curve, EcPrivateKey, EcPublicKey};
 pub use ed25519_key::{Ed25519PrivateKey, Ed25519PublicKey};
 pub use error::{JwkSetError, KeyError, SignError, VerifyError};
 pub use header::{Header, peek_unverified};
+pub use header_fields::HeaderFields;
 pub use jwk_set::{JwkSet, SkippedKey};
 pub use jws::{Jws, MAX_KEYS_TRIED, MAX_TOKEN_BYTES, verify_jws};
+pub use key_loader::KeyLoader;
 pub use private_key::{PrivateKey, SecretKey};
 pub use public_key::PublicKey;
+pub use ring_backend::Ring;
 pub use rsa_key::{RsaPrivateKey, RsaPublicKey};
+pub use signing_input::SigningInput;
 pub use signing_key::SigningKey;
 pub use verifier::{Verified, Verifier};
 pub use verifying_key::VerifyingKey;

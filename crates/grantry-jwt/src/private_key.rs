@@ -4,13 +4,14 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use grantry_core::{SecretBytes, SecretString, base64url};
+use sha2::{Digest, Sha256};
 
 use crate::algorithm_identifier::AlgorithmIdentifier;
 use crate::der::{self, Reader, Tag};
 use crate::ed25519_key::ED25519;
 use crate::jwk::Jwk;
 use crate::pem::{self, Label};
-use crate::{EcPrivateKey, Ed25519PrivateKey, KeyError, PublicKey, RsaPrivateKey};
+use crate::{EcPrivateKey, Ed25519PrivateKey, KeyError, KeyType, PublicKey, RsaPrivateKey};
 
 /// The numbers of a private or shared key, checked and not yet loaded by a backend.
 ///
@@ -57,10 +58,10 @@ impl PrivateKey {
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let block = pem::read(pem)?;
         match block.label {
-            Label::Pkcs8 => Self::from_pkcs8(block.der.expose()),
-            Label::Pkcs1Private => RsaPrivateKey::from_pkcs1(block.der.expose()).map(Self::Rsa),
-            Label::Sec1 => EcPrivateKey::from_sec1(block.der.expose(), None).map(Self::Ec),
-            Label::Spki | Label::Pkcs1Public => Err(KeyError::PemLabel),
+            Label::PrivateKey => Self::from_pkcs8(block.der.expose()),
+            Label::RsaPrivateKey => RsaPrivateKey::from_pkcs1(block.der.expose()).map(Self::Rsa),
+            Label::EcPrivateKey => EcPrivateKey::from_sec1(block.der.expose(), None).map(Self::Ec),
+            Label::PublicKey | Label::RsaPublicKey => Err(KeyError::PemLabel),
         }
     }
 
@@ -114,7 +115,7 @@ impl PrivateKey {
     /// [`KeyError::UnsupportedKeyType`] for a shared secret.
     pub fn to_pem(&self) -> Result<SecretString, KeyError> {
         let der = self.to_pkcs8_der()?;
-        Ok(SecretString::from(pem::write(Label::Pkcs8, der.expose())))
+        Ok(SecretString::from(pem::write(Label::PrivateKey, der.expose())))
     }
 
     /// Writes the members of the key type as a private JWK
@@ -158,9 +159,20 @@ impl PrivateKey {
         }
     }
 
+    /// Returns what algorithms it works with.
+    #[must_use]
+    pub const fn key_type(&self) -> KeyType {
+        match self {
+            Self::Secret(_) => KeyType::Secret,
+            Self::Rsa(_) => KeyType::Rsa,
+            Self::Ec(key) => KeyType::Ec(key.curve()),
+            Self::Ed25519(_) => KeyType::Ed25519,
+        }
+    }
+
     pub(crate) fn from_members(jwk: &Jwk<'_>) -> Result<Self, KeyError> {
         match jwk.kty()? {
-            "oct" => Ok(Self::Secret(SecretKey::new(jwk.k.secret()?))),
+            "oct" => SecretKey::from_members(jwk).map(Self::Secret),
             "RSA" => RsaPrivateKey::from_members(jwk).map(Self::Rsa),
             "EC" => EcPrivateKey::from_members(jwk).map(Self::Ec),
             "OKP" => Ed25519PrivateKey::from_members(jwk).map(Self::Ed25519),
@@ -221,6 +233,21 @@ impl SecretKey {
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.expose()
+    }
+
+    /// Returns the SHA-256 thumbprint in base64url
+    /// ([RFC 7638 section 3](https://www.rfc-editor.org/rfc/rfc7638#section-3)). Whoever sees it can try
+    /// secrets against it, so it is no key id
+    /// ([RFC 7638 section 7](https://www.rfc-editor.org/rfc/rfc7638#section-7)).
+    #[must_use]
+    pub fn danger_thumbprint(&self) -> String {
+        let k = SecretString::from(base64url::encode(self.expose()));
+        let members = SecretString::from(alloc::format!(r#"{{"k":"{}","kty":"oct"}}"#, k.expose()));
+        base64url::encode(Sha256::digest(members.expose()))
+    }
+
+    pub(crate) fn from_members(jwk: &Jwk<'_>) -> Result<Self, KeyError> {
+        jwk.k.secret().map(Self)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::der::{self, Reader, Tag};
 use crate::ed25519_key::ED25519;
 use crate::jwk::Jwk;
 use crate::pem::{self, Label};
-use crate::{EcPublicKey, Ed25519PublicKey, KeyError, RsaPublicKey};
+use crate::{EcPublicKey, Ed25519PublicKey, KeyError, KeyType, RsaPublicKey};
 
 /// The numbers of a public key, checked and not yet loaded by a backend.
 ///
@@ -51,9 +51,9 @@ impl PublicKey {
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let block = pem::read(pem)?;
         match block.label {
-            Label::Spki => Self::from_spki(block.der.expose()),
-            Label::Pkcs1Public => RsaPublicKey::from_pkcs1(block.der.expose()).map(Self::Rsa),
-            Label::Pkcs8 | Label::Pkcs1Private | Label::Sec1 => Err(KeyError::PemLabel),
+            Label::PublicKey => Self::from_spki(block.der.expose()),
+            Label::RsaPublicKey => RsaPublicKey::from_pkcs1(block.der.expose()).map(Self::Rsa),
+            Label::PrivateKey | Label::RsaPrivateKey | Label::EcPrivateKey => Err(KeyError::PemLabel),
         }
     }
 
@@ -90,7 +90,7 @@ impl PublicKey {
     /// ([RFC 7468 section 13](https://www.rfc-editor.org/rfc/rfc7468#section-13)).
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::write(Label::Spki, &self.to_spki_der())
+        pem::write(Label::PublicKey, &self.to_spki_der())
     }
 
     /// Writes the members of the key type as a JWK
@@ -106,6 +106,16 @@ impl PublicKey {
     #[must_use]
     pub fn thumbprint(&self) -> String {
         base64url::encode(Sha256::digest(self.to_jwk()))
+    }
+
+    /// Returns what algorithms it works with.
+    #[must_use]
+    pub const fn key_type(&self) -> KeyType {
+        match self {
+            Self::Rsa(_) => KeyType::Rsa,
+            Self::Ec(key) => KeyType::Ec(key.curve()),
+            Self::Ed25519(_) => KeyType::Ed25519,
+        }
     }
 
     pub(crate) fn from_members(jwk: &Jwk<'_>) -> Result<Self, KeyError> {

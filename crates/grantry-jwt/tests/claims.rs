@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use common::{text, texts, vectors};
 use grantry_core::{SecretBytes, UnixTime};
-use grantry_jwt::{Claim, JwkSet, SigningKey, Verifier, VerifyError};
+use grantry_jwt::{Algorithm, Claim, JwkSet, SigningKey, Verifier, VerifyError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -43,7 +43,7 @@ fn verifier(config: &Value) -> Verifier {
 }
 
 fn run(vector: &Value) -> Result<(), VerifyError> {
-    let key = SigningKey::hs256(&SecretBytes::from(vec![7; 32])).unwrap();
+    let key = SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![7; 32])).unwrap();
     let header = text(vector, "header").replace("RS256", "HS256");
     let token = key.sign_with_header(&header, text(vector, "claims").as_bytes()).unwrap();
     let keys = JwkSet::from_keys([key.verifying_key()]);

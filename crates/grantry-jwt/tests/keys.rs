@@ -24,7 +24,7 @@ fn rsa_key() -> SigningKey {
 }
 
 fn oct_key() -> SigningKey {
-    SigningKey::hs256(&SecretBytes::from(SECRET.to_vec())).unwrap()
+    SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(SECRET.to_vec())).unwrap()
 }
 
 fn with(mut jwk: Value, member: &str, value: Value) -> Vec<u8> {
@@ -85,9 +85,9 @@ fn an_rsa_key_is_the_same_from_every_encoding() {
     let jwk = rsa_jwk();
     let keys = [
         rsa_key(),
-        SigningKey::rs256_pkcs8_der(&pkcs8(&jwk)).unwrap(),
-        SigningKey::rs256_pem(&pem("PRIVATE KEY", &pkcs8(&jwk))).unwrap(),
-        SigningKey::rs256_pem(&pem("RSA PRIVATE KEY", &pkcs1(&jwk))).unwrap(),
+        SigningKey::from_der(Algorithm::Rs256, &pkcs8(&jwk)).unwrap(),
+        SigningKey::from_pem(Algorithm::Rs256, &pem("PRIVATE KEY", &pkcs8(&jwk))).unwrap(),
+        SigningKey::from_pem(Algorithm::Rs256, &pem("RSA PRIVATE KEY", &pkcs1(&jwk))).unwrap(),
     ];
     let tokens = keys.iter().map(|key| key.sign(Some("JWT"), b"{}").unwrap()).collect::<Vec<_>>();
     for (key, token) in keys.iter().zip(&tokens) {
@@ -96,10 +96,10 @@ fn an_rsa_key_is_the_same_from_every_encoding() {
         assert_eq!(key.verifying_key().thumbprint(), keys[0].verifying_key().thumbprint());
         assert!(verify_jws(token, &JwkSet::from_keys([key.verifying_key()]), Algorithm::ALL).is_ok());
     }
-    let read = |label, der: &[u8]| SigningKey::rs256_pem(&pem(label, der)).unwrap_err();
-    assert_eq!(read("PRIVATE KEY", &pkcs1(&jwk)), KeyError::Inconsistent);
-    assert_eq!(read("RSA PRIVATE KEY", &pkcs8(&jwk)), KeyError::Inconsistent);
-    assert_eq!(read("EC PRIVATE KEY", &pkcs1(&jwk)), KeyError::Pem);
+    let read = |label, der: &[u8]| SigningKey::from_pem(Algorithm::Rs256, &pem(label, der)).unwrap_err();
+    assert_eq!(read("PRIVATE KEY", &pkcs1(&jwk)), KeyError::Der);
+    assert_eq!(read("RSA PRIVATE KEY", &pkcs8(&jwk)), KeyError::Der);
+    assert_eq!(read("EC PRIVATE KEY", &pkcs1(&jwk)), KeyError::Der);
 }
 
 #[test]
@@ -136,8 +136,11 @@ fn jk_109_a_key_that_does_not_fit_signs_nothing() {
     assert_eq!(refused(with(oct, "k", json!("c2hvcnQ"))), KeyError::SecretTooShort);
     for short in [0, 16, 31] {
         let secret = SecretBytes::from(vec![7; short]);
-        assert_eq!(SigningKey::hs256(&secret).unwrap_err(), KeyError::SecretTooShort);
-        assert_eq!(VerifyingKey::hs256(&secret).unwrap_err(), KeyError::SecretTooShort);
+        assert_eq!(SigningKey::from_secret(Algorithm::Hs256, &secret).unwrap_err(), KeyError::SecretTooShort);
+        assert_eq!(
+            VerifyingKey::from_secret(Algorithm::Hs256, &secret).unwrap_err(),
+            KeyError::SecretTooShort
+        );
     }
 }
 
@@ -149,7 +152,7 @@ fn rfc7518_6_3_2_a_private_rsa_key_is_whole_and_consistent() {
     }
     let p = rsa_jwk()["p"].clone();
     assert_eq!(refused(with(rsa_jwk(), "q", p)), KeyError::Inconsistent);
-    assert_eq!(refused(with(rsa_jwk(), "oth", json!([]))), KeyError::MalformedMember);
+    assert_eq!(refused(with(rsa_jwk(), "oth", json!([]))), KeyError::MultiPrime);
     assert_eq!(refused(b"[]".to_vec()), KeyError::Json);
     assert_eq!(refused(br#"{"kty":"oct","kty":"oct"}"#.to_vec()), KeyError::Json);
 }
@@ -196,7 +199,8 @@ fn rfc7515_4_1_4_a_key_without_id_stands_for_a_kid_only_when_it_is_alone() {
 
 #[test]
 fn rl_18_a_token_that_names_no_key_costs_four_checks_at_most() {
-    let key = |fill: u8| VerifyingKey::hs256(&SecretBytes::from(vec![fill; 32])).unwrap();
+    let key =
+        |fill: u8| VerifyingKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![fill; 32])).unwrap();
     let token = oct_key().sign(None, b"{}").unwrap();
     let four = JwkSet::from_keys([key(1), key(2), key(3), oct_key().verifying_key()]);
     assert!(verify_jws(&token, &four, Algorithm::ALL).is_ok());
@@ -316,7 +320,7 @@ fn wk_51_debug_output_of_every_type_shows_no_key_bytes() {
 #[test]
 fn jk_112_the_error_of_a_wrong_mac_says_nothing_about_the_key() {
     let token = oct_key().sign(None, b"{}").unwrap();
-    let other = VerifyingKey::hs256(&SecretBytes::from(vec![7; 64])).unwrap();
+    let other = VerifyingKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![7; 64])).unwrap();
     let error = verify_jws(&token, &JwkSet::from_keys([other]), Algorithm::ALL).unwrap_err();
     assert_eq!(format!("{error:?} {error}"), "Signature the signature is wrong (RFC 7515 section 5.2)");
 }

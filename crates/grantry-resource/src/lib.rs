@@ -19,10 +19,10 @@
 //!
 //! ```
 //! use grantry_core::{HttpRequest, Issuer, Scope, SecretBytes, UnixTime};
-//! use grantry_jwt::{JwkSet, SigningKey};
+//! use grantry_jwt::{Algorithm, JwkSet, SigningKey};
 //! use grantry_resource::{Guard, Subject};
 //!
-//! # let key = SigningKey::hs256(&SecretBytes::from(vec![7; 32]))?;
+//! # let key = SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![7; 32]))?;
 //! # let token = key.sign_claims(Some("at+jwt"), &serde_json::json!({
 //! #     "iss": "https://as.example", "aud": "https://api.example", "exp": 1_800_000_600,
 //! #     "iat": 1_800_000_000, "jti": "1", "sub": "alice", "client_id": "photoprint",

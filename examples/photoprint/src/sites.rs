@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use grantry::core::{ClientId, HttpRequest, Issuer, Moment, Scope, SecretBytes, SecretString};
-use grantry::jwt::{JwkSet, SigningKey};
+use grantry::jwt::{Algorithm, JwkSet, SigningKey};
 use grantry::resource::{Guard, Introspection};
 use grantry::server::{
     ApplicationType, Client, ClientAuthentication, HandleKey, IntrospectionRight, MemoryStore, Policy,
@@ -190,7 +190,7 @@ async fn door() -> Result<(TcpListener, String), StartError> {
 
 async fn server(issuer: Issuer, photos_url: &str, moment: &Moment) -> Result<Server, StartError> {
     let private_key = spawn_blocking(|| RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048)).await??;
-    let signing_key = SigningKey::rs256_pkcs8_der(private_key.to_pkcs8_der()?.as_bytes())?;
+    let signing_key = SigningKey::from_der(Algorithm::Rs256, private_key.to_pkcs8_der()?.as_bytes())?;
     let handle_key = HandleKey::new(1, SecretBytes::from(moment.random::<32>("handle key").to_vec()))?;
     let policy = Policy::default()
         .with_audience(photos_url)

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
 use grantry_core::base64url;
+use grantry_jwt::{Algorithm, Backend, KeyLoader};
 use serde_json::Value;
 
 /// Reads the vectors of a file.
@@ -28,4 +29,13 @@ pub(crate) fn bytes(vector: &Value, member: &str) -> Vec<u8> {
 /// Returns a member as JSON text.
 pub(crate) fn json(vector: &Value, member: &str) -> Vec<u8> {
     vector[member].to_string().into_bytes()
+}
+
+/// Returns a loader of a backend for keys that name no algorithm but are meant for this one.
+pub(crate) fn loader(backend: impl Backend + 'static, algorithm: &str) -> KeyLoader {
+    let loader = KeyLoader::new(backend);
+    match Algorithm::parse(algorithm) {
+        Some(algorithm) => loader.with_algorithm_of_unnamed(algorithm),
+        None => loader,
+    }
 }

@@ -1,7 +1,7 @@
 //! One issuer, its key, and tokens of any shape.
 
 use grantry_core::{HttpRequest, Issuer, Scope, SecretBytes, UnixTime};
-use grantry_jwt::{JwkSet, SigningKey};
+use grantry_jwt::{Algorithm, JwkSet, SigningKey};
 use grantry_resource::Guard;
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ pub(crate) const API: &str = "https://api.example";
 pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
 pub(crate) fn key() -> SigningKey {
-    SigningKey::hs256(&SecretBytes::from(vec![7; 32])).unwrap()
+    SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![7; 32])).unwrap()
 }
 
 pub(crate) fn guard() -> Guard {

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::common::{API, ISSUER, NOW, bearer, claims, guard, key, scope, token_with};
 use grantry_core::{HttpRequest, Issuer, Scope, SecretBytes, UnixTime};
-use grantry_jwt::{Claim, JwkSet, SigningKey, VerifyError};
+use grantry_jwt::{Algorithm, Claim, JwkSet, SigningKey, VerifyError};
 use grantry_resource::{Access, Guard, Reason, Rejection, Subject};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ fn rfc9068_2_2_every_required_claim_is_required() {
 
 #[test]
 fn rfc9068_4_issuer_audience_time_and_signature_are_checked() {
-    let other_key = SigningKey::hs256(&SecretBytes::from(vec![8; 32])).unwrap();
+    let other_key = SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![8; 32])).unwrap();
     let cases = [
         (token_with("iss", json!("https://as.example/")), VerifyError::Issuer),
         (token_with("iss", json!("https://evil.example")), VerifyError::Issuer),
@@ -188,7 +188,7 @@ fn rfc6750_3_1_a_refresh_token_is_no_access_token() {
 
 #[test]
 fn new_keys_take_the_place_of_the_old() {
-    let next = SigningKey::hs256(&SecretBytes::from(vec![9; 32])).unwrap();
+    let next = SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![9; 32])).unwrap();
     let rotated = guard().with_keys(JwkSet::from_keys([next.verifying_key()]));
     let allow = |token: &str| rotated.check(&bearer(token), &Scope::empty(), NOW).is_ok();
     assert!(allow(&next.sign_claims(Some("at+jwt"), &claims()).unwrap()));

@@ -1,0 +1,118 @@
+//! What a header says beside the algorithm and the key id.
+
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::header::is_registered_parameter;
+use crate::{SignError, VerifyingKey};
+
+/// The members of a JOSE header beside `alg` and `kid`, which come from the key
+/// ([RFC 7515 section 4](https://www.rfc-editor.org/rfc/rfc7515#section-4)).
+///
+/// A text or an option of one stands for the fields with that `typ` alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeaderFields<'a> {
+    typ: Option<&'a str>,
+    cty: Option<&'a str>,
+    others: Vec<(String, Value)>,
+    critical: Vec<String>,
+}
+
+impl<'a> HeaderFields<'a> {
+    /// Makes fields without any member.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { typ: None, cty: None, others: Vec::new(), critical: Vec::new() }
+    }
+
+    /// Sets the media type of the whole token, `typ`, as `at+jwt`
+    /// ([RFC 7515 section 4.1.9](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9)).
+    #[must_use]
+    pub const fn with_typ(mut self, typ: &'a str) -> Self {
+        self.typ = Some(typ);
+        self
+    }
+
+    /// Sets the media type of the payload, `cty`
+    /// ([RFC 7515 section 4.1.10](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.10)).
+    #[must_use]
+    pub const fn with_cty(mut self, cty: &'a str) -> Self {
+        self.cty = Some(cty);
+        self
+    }
+
+    /// Adds a member, as `jwk` or one of the application's own.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::Header`] for `alg`, `kid`, `typ`, `cty`, `crit` and `b64`, for a name that is there
+    /// already and for a value that is no JSON.
+    pub fn with_member(mut self, name: &str, value: impl Serialize) -> Result<Self, SignError> {
+        const KEPT: [&str; 6] = ["alg", "kid", "typ", "cty", "crit", "b64"];
+        if KEPT.contains(&name) || self.others.iter().any(|(other, _)| other == name) {
+            return Err(SignError::Header);
+        }
+        let value = serde_json::to_value(value).map_err(|_| SignError::Header)?;
+        self.others.push((name.to_owned(), value));
+        Ok(self)
+    }
+
+    /// Adds a member that a verifier must understand or refuse the token, `crit`
+    /// ([RFC 7515 section 4.1.11](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11)).
+    ///
+    /// # Errors
+    ///
+    /// As [`HeaderFields::with_member`]; [`SignError::Header`] also for every name that RFC 7515 or
+    /// RFC 7518 registers.
+    pub fn with_critical_member(mut self, name: &str, value: impl Serialize) -> Result<Self, SignError> {
+        if is_registered_parameter(name) {
+            return Err(SignError::Header);
+        }
+        self.critical.push(name.to_owned());
+        self.with_member(name, value)
+    }
+
+    /// Writes the header of a token of a key.
+    pub(crate) fn to_json(&self, key: &VerifyingKey) -> Result<Vec<u8>, SignError> {
+        let mut text = Vec::with_capacity(128);
+        text.extend_from_slice(br#"{"alg":""#);
+        text.extend_from_slice(key.algorithm().as_str().as_bytes());
+        text.push(b'"');
+        let named = [("typ", self.typ), ("cty", self.cty), ("kid", key.key_id())];
+        for (name, value) in named.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            push_member(&mut text, name, value)?;
+        }
+        for (name, value) in &self.others {
+            push_member(&mut text, name, value)?;
+        }
+        if !self.critical.is_empty() {
+            push_member(&mut text, "crit", &self.critical)?;
+        }
+        text.push(b'}');
+        Ok(text)
+    }
+}
+
+impl<'a> From<&'a str> for HeaderFields<'a> {
+    fn from(typ: &'a str) -> Self {
+        Self::new().with_typ(typ)
+    }
+}
+
+impl<'a> From<Option<&'a str>> for HeaderFields<'a> {
+    fn from(typ: Option<&'a str>) -> Self {
+        Self { typ, ..Self::new() }
+    }
+}
+
+fn push_member(text: &mut Vec<u8>, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), SignError> {
+    let push = |text: &mut Vec<u8>, written: serde_json::Result<Vec<u8>>| {
+        written.map(|written| text.extend_from_slice(&written)).map_err(|_| SignError::Header)
+    };
+    text.push(b',');
+    push(text, serde_json::to_vec(name))?;
+    text.push(b':');
+    push(text, serde_json::to_vec(value))
+}

@@ -1,0 +1,184 @@
+//! What is signed, before it is.
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use grantry_core::base64url;
+use serde::Serialize;
+
+use crate::der;
+use crate::{Algorithm, Header, HeaderFields, KeyType, MAX_TOKEN_BYTES, PublicKey, SignError, VerifyingKey};
+
+/// A token without its signature, for a key that is outside of the process: a KMS, an HSM, an agent
+/// ([RFC 7515 section 5.1](https://www.rfc-editor.org/rfc/rfc7515#section-5.1)).
+///
+/// The bytes go out, the signature comes back and is checked before there is a token.
+///
+/// ```
+/// use grantry_jwt::{Algorithm, SigningInput, SigningKey, VerifyingKey};
+/// # use grantry_jwt::{KeyLoader, PrivateKey};
+/// # let private = KeyLoader::default().generate(Algorithm::EdDsa)?;
+/// # let pem = private.public_key().unwrap().to_pem();
+/// # let outside = KeyLoader::default().private(Algorithm::EdDsa, &private)?;
+///
+/// let key = VerifyingKey::from_pem(Algorithm::EdDsa, &pem)?.with_key_id("kms-1");
+/// let input = SigningInput::of_claims(&key, "JWT", &serde_json::json!({"sub": "user-1"}))?;
+/// # let sign_elsewhere = |bytes: &[u8]| -> Vec<u8> {
+/// #     let text = String::from_utf8(bytes.to_vec()).unwrap();
+/// #     let (header, payload) = text.split_once('.').unwrap();
+/// #     let read = |part| grantry_core::base64url::decode(part).unwrap();
+/// #     let header = String::from_utf8(read(header)).unwrap();
+/// #     let token = outside.sign_with_header(&header, &read(payload)).unwrap();
+/// #     read(token.rsplit('.').next().unwrap())
+/// # };
+/// let signature = sign_elsewhere(input.as_bytes());
+/// let token = input.complete(&signature)?;
+/// # assert!(token.len() > 64);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct SigningInput {
+    text: String,
+    key: VerifyingKey,
+}
+
+impl SigningInput {
+    /// Makes the input for any payload, with `alg` and `kid` of the key in the header.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::TooLong`] for a token longer than [`MAX_TOKEN_BYTES`], which no verifier takes.
+    pub fn new<'a>(
+        key: &VerifyingKey,
+        fields: impl Into<HeaderFields<'a>>,
+        payload: &[u8],
+    ) -> Result<Self, SignError> {
+        Self::join_parts(key, &fields.into().to_json(key)?, payload)
+    }
+
+    /// Makes the input for the claims of a JWT
+    /// ([RFC 7519 section 7.1](https://www.rfc-editor.org/rfc/rfc7519#section-7.1)).
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::Claims`] for what is not written as a JSON object, and as [`SigningInput::new`].
+    pub fn of_claims<'a>(
+        key: &VerifyingKey,
+        fields: impl Into<HeaderFields<'a>>,
+        claims: &impl Serialize,
+    ) -> Result<Self, SignError> {
+        let payload = to_json(claims).map_err(|_| SignError::Claims)?;
+        if payload.first() != Some(&b'{') {
+            return Err(SignError::Claims);
+        }
+        Self::new(key, fields, &payload)
+    }
+
+    /// Makes the input for any payload under a header given as JSON text, which stands in the token byte
+    /// for byte.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::Header`] for a header that [`verify_jws`](crate::verify_jws) would refuse or whose
+    /// `alg` is not the key's, and as [`SigningInput::new`].
+    pub fn with_header_text(key: &VerifyingKey, header: &str, payload: &[u8]) -> Result<Self, SignError> {
+        let members = Header::from_json(header.as_bytes()).map_err(|_| SignError::Header)?;
+        if members.algorithm() != key.algorithm() {
+            return Err(SignError::Header);
+        }
+        Self::join_parts(key, header.as_bytes(), payload)
+    }
+
+    /// Returns what is signed. A service that signs digests takes [`Algorithm::digest`] of it.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// Returns the algorithm to sign with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.key.algorithm()
+    }
+
+    /// Joins the token with its signature, `r || s` for ECDSA
+    /// ([RFC 7518 section 3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)).
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::Signature`] when the key does not verify it, [`SignError::TooLong`].
+    pub fn complete(self, signature: &[u8]) -> Result<String, SignError> {
+        if !self.key.verify(self.as_bytes(), signature) {
+            return Err(SignError::Signature);
+        }
+        self.join(signature)
+    }
+
+    /// Joins the token with an ECDSA signature in DER, as X.509 and most signing services write it
+    /// ([RFC 3279 section 2.2.3](https://www.rfc-editor.org/rfc/rfc3279#section-2.2.3)).
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::Signature`] also for an algorithm other than ECDSA and for another encoding.
+    pub fn complete_der(self, signature: &[u8]) -> Result<String, SignError> {
+        let KeyType::Ec(curve) = self.algorithm().key_type() else {
+            return Err(SignError::Signature);
+        };
+        let fixed =
+            der::ecdsa_signature(signature, curve.coordinate_len()).map_err(|_| SignError::Signature)?;
+        self.complete(&fixed)
+    }
+
+    /// Joins the token with a signature that the key itself just made.
+    pub(crate) fn join(mut self, signature: &[u8]) -> Result<String, SignError> {
+        self.text.push('.');
+        base64url::encode_to(signature, &mut self.text);
+        if self.text.len() > MAX_TOKEN_BYTES {
+            return Err(SignError::TooLong);
+        }
+        Ok(self.text)
+    }
+
+    fn join_parts(key: &VerifyingKey, header: &[u8], payload: &[u8]) -> Result<Self, SignError> {
+        let bytes = header.len().saturating_add(payload.len());
+        // Checked before the work: base64url only makes it longer.
+        if bytes > MAX_TOKEN_BYTES {
+            return Err(SignError::TooLong);
+        }
+        let bytes = bytes.saturating_add(signature_len(key)).saturating_add(3);
+        let mut text = String::with_capacity(bytes.saturating_mul(4).div_ceil(3).saturating_add(2));
+        base64url::encode_to(header, &mut text);
+        text.push('.');
+        base64url::encode_to(payload, &mut text);
+        Ok(Self { text, key: key.clone() })
+    }
+}
+
+impl fmt::Debug for SigningInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningInput").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+fn signature_len(key: &VerifyingKey) -> usize {
+    match key.public_key() {
+        None => key.algorithm().digest_len(),
+        Some(PublicKey::Rsa(key)) => key.modulus().len(),
+        Some(PublicKey::Ec(key)) => key.curve().coordinate_len().saturating_mul(2),
+        Some(PublicKey::Ed25519(_)) => 64,
+    }
+}
+
+/// Claims of the usual size without growing.
+#[cfg(feature = "std")]
+fn to_json(claims: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(512);
+    serde_json::to_writer(&mut text, claims)?;
+    Ok(text)
+}
+
+#[cfg(not(feature = "std"))]
+fn to_json(claims: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(claims)
+}
