@@ -157,3 +157,113 @@ fn length(der: &[u8]) -> Result<(usize, &[u8]), KeyError> {
         _ => Err(KeyError::Der),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn x690_10_1_a_length_is_definite_and_in_the_fewest_octets() {
+        for (length, head) in [
+            (0, &[4, 0][..]),
+            (127, &[4, 127]),
+            (128, &[4, 0x81, 128]),
+            (255, &[4, 0x81, 255]),
+            (256, &[4, 0x82, 1, 0]),
+            (4096, &[4, 0x82, 16, 0]),
+        ] {
+            let content = vec![7; length];
+            let whole = [head, &content].concat();
+            assert_eq!(write(Tag::OCTET_STRING, &[&content]), whole);
+            assert_eq!(Reader::whole(&whole, Tag::OCTET_STRING), Ok(&*content));
+        }
+        for (length, head) in [
+            (0, &[4][..]),
+            (0, &[4, 0x81]),
+            (0, &[4, 0x81, 0]),
+            (127, &[4, 0x81, 127]),
+            (0, &[4, 0x82, 1]),
+            (255, &[4, 0x82, 0, 255]),
+            (256, &[4, 0x83, 0, 1, 0]),
+            (256, &[4, 0x88, 0, 0, 0, 0, 0, 0, 1, 0]),
+            // Indefinite, with the end-of-contents octets behind it.
+            (2, &[0x24, 0x80, 4, 0]),
+            (2, &[4, 0x80]),
+            // Reserved.
+            (0, &[4, 0xff]),
+        ] {
+            let mut whole = head.to_vec();
+            whole.resize(head.len() + length, 0);
+            assert_eq!(Reader::whole(&whole, Tag::OCTET_STRING), Err(KeyError::Der), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn x690_8_3_2_a_number_is_positive_and_in_the_fewest_octets() {
+        let read = |content: &[u8]| {
+            let der = write(Tag::INTEGER, &[content]);
+            let mut reader = Reader { rest: &der };
+            reader.positive().map(<[u8]>::to_vec)
+        };
+        for (content, number) in
+            [(&[1][..], &[1][..]), (&[0x7f], &[0x7f]), (&[0, 0x80], &[0x80]), (&[1, 0, 1], &[1, 0, 1])]
+        {
+            assert_eq!(read(content).as_deref(), Ok(number));
+            assert_eq!(write_positive(number), write(Tag::INTEGER, &[content]));
+        }
+        for content in [&[][..], &[0], &[0, 0], &[0, 1], &[0, 0x7f], &[0, 0, 0x80], &[0x80], &[0xff, 1]] {
+            assert_eq!(read(content), Err(KeyError::Der), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn x690_8_6_2_2_a_bit_string_of_a_key_has_no_unused_bits() {
+        assert_eq!(whole_octets(&[0, 7]), Ok(&[7][..]));
+        for content in [&[][..], &[1, 6], &[8, 0]] {
+            assert_eq!(whole_octets(content), Err(KeyError::Der));
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_bounded_and_nothing_follows() {
+        let largest = write(Tag::SEQUENCE, &[&vec![0; MAX_DER_BYTES - 4]]);
+        assert!(Reader::open(&largest).is_ok());
+        let larger = write(Tag::SEQUENCE, &[&vec![0; MAX_DER_BYTES - 3]]);
+        assert_eq!(Reader::open(&larger).err(), Some(KeyError::TooLong));
+        assert_eq!(Reader::open(&[0x30, 0, 0]).err(), Some(KeyError::Der));
+        assert_eq!(Reader::open(&[0x31, 0]).err(), Some(KeyError::Der));
+        assert_eq!(Reader::open(&[]).err(), Some(KeyError::Der));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(content in proptest::collection::vec(any::<u8>(), 0..1000)) {
+            let der = write(Tag::BIT_STRING, &[&content]);
+            prop_assert_eq!(Reader::whole(&der, Tag::BIT_STRING), Ok(&*content));
+        }
+
+        #[test]
+        fn what_is_read_is_written_the_same(
+            head in proptest::collection::vec(any::<u8>(), 0..6),
+            length in 0..300_usize,
+        ) {
+            let mut der = vec![4];
+            der.extend(head);
+            der.resize(der.len() + length, 7);
+            if let Ok(content) = Reader::whole(&der, Tag::OCTET_STRING) {
+                prop_assert_eq!(write(Tag::OCTET_STRING, &[content]), der);
+            }
+        }
+
+        #[test]
+        fn a_written_number_is_read(first in 1..=255_u8, rest in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let number = [&[first], &*rest].concat();
+            let der = write_positive(&number);
+            prop_assert_eq!(Reader { rest: &der }.positive(), Ok(&*number));
+        }
+    }
+}

@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use grantry_core::{SecretBytes, base64url, json};
+use grantry_core::json::{self, JsonError};
+use grantry_core::{SecretBytes, base64url};
 use serde::Deserialize;
 
 use crate::member::{Member, NotText};
@@ -55,7 +56,8 @@ pub(crate) struct Jwk<'a> {
 
 impl<'a> Jwk<'a> {
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, KeyError> {
-        json::object_from_slice(text, MAX_JWK_BYTES).map_err(|_| KeyError::Json)
+        json::object_from_slice(text, MAX_JWK_BYTES)
+            .map_err(|error| if error == JsonError::TooLong { KeyError::TooLong } else { KeyError::Json })
     }
 
     /// Returns the text of `kty`.

@@ -98,7 +98,7 @@ fn difference(one: &Number, two: &Number) -> Number {
 /// Multiplies by doubling and adding, from the highest bit down.
 fn product(one: &Number, two: &Number, prime: &Number) -> Number {
     let bits = two.iter().rev().flat_map(|limb| (0..u64::BITS).rev().map(move |bit| (limb >> bit) & 1));
-    bits.fold([0; LIMBS], |product, bit| {
+    bits.skip_while(|bit| *bit == 0).fold([0; LIMBS], |product, bit| {
         let doubled = sum(&product, &product, prime);
         if bit == 1 { sum(&doubled, one, prime) } else { doubled }
     })

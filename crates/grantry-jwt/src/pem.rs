@@ -16,38 +16,37 @@ const LINE_BYTES: usize = 48;
 
 /// What a block says that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::enum_variant_names, reason = "the labels of RFC 7468")]
 pub(crate) enum Label {
     /// `SubjectPublicKeyInfo`.
-    PublicKey,
+    Spki,
     /// The `RSAPublicKey` of PKCS#1.
-    RsaPublicKey,
+    Pkcs1Public,
     /// PKCS#8.
-    PrivateKey,
+    Pkcs8,
     /// The `RSAPrivateKey` of PKCS#1.
-    RsaPrivateKey,
+    Pkcs1Private,
     /// The `ECPrivateKey` of SEC1.
-    EcPrivateKey,
+    Sec1,
 }
 
 impl Label {
     const fn as_str(self) -> &'static str {
         match self {
-            Self::PublicKey => "PUBLIC KEY",
-            Self::RsaPublicKey => "RSA PUBLIC KEY",
-            Self::PrivateKey => "PRIVATE KEY",
-            Self::RsaPrivateKey => "RSA PRIVATE KEY",
-            Self::EcPrivateKey => "EC PRIVATE KEY",
+            Self::Spki => "PUBLIC KEY",
+            Self::Pkcs1Public => "RSA PUBLIC KEY",
+            Self::Pkcs8 => "PRIVATE KEY",
+            Self::Pkcs1Private => "RSA PRIVATE KEY",
+            Self::Sec1 => "EC PRIVATE KEY",
         }
     }
 
     fn parse(label: &str) -> Result<Self, KeyError> {
         match label {
-            "PUBLIC KEY" => Ok(Self::PublicKey),
-            "RSA PUBLIC KEY" => Ok(Self::RsaPublicKey),
-            "PRIVATE KEY" => Ok(Self::PrivateKey),
-            "RSA PRIVATE KEY" => Ok(Self::RsaPrivateKey),
-            "EC PRIVATE KEY" => Ok(Self::EcPrivateKey),
+            "PUBLIC KEY" => Ok(Self::Spki),
+            "RSA PUBLIC KEY" => Ok(Self::Pkcs1Public),
+            "PRIVATE KEY" => Ok(Self::Pkcs8),
+            "RSA PRIVATE KEY" => Ok(Self::Pkcs1Private),
+            "EC PRIVATE KEY" => Ok(Self::Sec1),
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => Err(KeyError::Certificate),
             "ENCRYPTED PRIVATE KEY" => Err(KeyError::Encrypted),
             _ => Err(KeyError::PemLabel),
@@ -78,9 +77,9 @@ pub(crate) fn read(text: &str) -> Result<Block, KeyError> {
 /// Writes one block. Sized at once, so that growing leaves no copy of a key behind.
 pub(crate) fn write(label: Label, der: &[u8]) -> String {
     let label = label.as_str();
-    let lines = der.len().div_ceil(LINE_BYTES);
-    let boundaries = 2 * ("-----BEGIN -----\n".len() + label.len());
-    let mut text = String::with_capacity(boundaries + lines * (LINE_CHARS + 1));
+    let body = der.len().div_ceil(3) * 4 + der.len().div_ceil(LINE_BYTES);
+    let boundaries = "-----BEGIN -----\n-----END -----\n".len() + 2 * label.len();
+    let mut text = String::with_capacity(boundaries + body);
     text.extend(["-----BEGIN ", label, "-----\n"]);
     for line in der.chunks(LINE_BYTES) {
         STANDARD.encode_string(line, &mut text);
@@ -118,12 +117,14 @@ fn read_body(body: &str) -> Result<SecretBytes, KeyError> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::*;
 
     const LINE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-    fn is_read(text: &str) -> bool {
-        read(text).is_ok()
+    fn read_label(text: &str) -> Result<Label, KeyError> {
+        read(text).map(|block| block.label)
     }
 
     #[test]
@@ -132,24 +133,39 @@ mod tests {
             "-----BEGIN PRIVATE KEY-----\nAAECAw==\n-----END PRIVATE KEY-----\n",
             "-----BEGIN PRIVATE KEY-----\nAAECAw==\n-----END PRIVATE KEY-----",
             "-----BEGIN PRIVATE KEY-----\r\nAAECAw==\r\n-----END PRIVATE KEY-----\r\n",
-            "-----BEGIN RSA PRIVATE KEY-----\n+/+/\n-----END RSA PRIVATE KEY-----\n",
         ] {
-            assert!(is_read(text), "{text}");
+            let block = read(text).ok().unwrap();
+            assert_eq!((block.label, block.der.expose()), (Label::Pkcs8, &[0, 1, 2, 3][..]), "{text}");
         }
-        let two = alloc::format!("-----BEGIN PRIVATE KEY-----\n{LINE}\nAAEC\n-----END PRIVATE KEY-----\n");
-        let block = read(&two).unwrap();
-        assert_eq!(block.der.expose().len(), 51);
+        let two = format!("-----BEGIN PRIVATE KEY-----\n{LINE}\nAAEC\n-----END PRIVATE KEY-----\n");
+        assert_eq!(read(&two).ok().unwrap().der.expose().len(), 51);
+    }
+
+    #[test]
+    fn rfc7468_4_the_label_says_what_is_inside() {
+        let of = |label: &str| format!("-----BEGIN {label}-----\n+/+/\n-----END {label}-----\n");
+        for label in [Label::Spki, Label::Pkcs1Public, Label::Pkcs8, Label::Pkcs1Private, Label::Sec1] {
+            assert_eq!(read_label(&of(label.as_str())), Ok(label));
+        }
+        for label in ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"] {
+            assert_eq!(read_label(&of(label)), Err(KeyError::Certificate), "{label}");
+        }
+        assert_eq!(read_label(&of("ENCRYPTED PRIVATE KEY")), Err(KeyError::Encrypted));
+        for label in ["", "private key", "PRIVATE KEY ", "OPENSSH PRIVATE KEY", "EC PARAMETERS"] {
+            assert_eq!(read_label(&of(label)), Err(KeyError::PemLabel), "{label}");
+        }
     }
 
     #[test]
     fn a_pem_text_is_bounded() {
         let of = |lines: usize| {
-            let body = alloc::format!("{LINE}\n").repeat(lines);
-            alloc::format!("-----BEGIN PRIVATE KEY-----\n{body}-----END PRIVATE KEY-----\n")
+            let body = format!("{LINE}\n").repeat(lines);
+            format!("-----BEGIN PRIVATE KEY-----\n{body}-----END PRIVATE KEY-----\n")
         };
         let most = (MAX_PEM_BYTES - of(0).len()) / (LINE_CHARS + 1);
-        assert!(is_read(&of(most)));
-        assert!(of(most + 1).len() > MAX_PEM_BYTES && !is_read(&of(most + 1)));
+        assert_eq!(read_label(&of(most)), Ok(Label::Pkcs8));
+        assert!(of(most + 1).len() > MAX_PEM_BYTES);
+        assert_eq!(read_label(&of(most + 1)), Err(KeyError::TooLong));
     }
 
     #[test]
@@ -166,13 +182,32 @@ mod tests {
             "-----BEGIN PRIVATE KEY-----AAEC-----END PRIVATE KEY-----\n",
             "-----BEGIN PRIVATE KEY-----\nAA\nEC\n-----END PRIVATE KEY-----\n",
             "-----BEGIN PRIVATE KEY-----\nAAE\n-----END PRIVATE KEY-----\n",
+            "-----BEGIN PRIVATE KEY-----\nAAE=AAEC\n-----END PRIVATE KEY-----\n",
             "-----BEGIN PRIVATE KEY-----\nA===\n-----END PRIVATE KEY-----\n",
             "-----BEGIN PRIVATE KEY-----\nAB==\n-----END PRIVATE KEY-----\n",
             "-----BEGIN PRIVATE KEY-----\n-_-_\n-----END PRIVATE KEY-----\n",
             "-----BEGIN PRIVATE KEY-----\nA EC\n-----END PRIVATE KEY-----\n",
-            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAEC\n-----END RSA PRIVATE KEY-----\n",
+            "-----BEGIN PRIVATE KEY-----\nAAEC\n-----END PRIVATE KEY-----\n-----BEGIN PRIVATE KEY-----\nAAEC\n-----END PRIVATE KEY-----\n",
+            "-----BEGIN EC PARAMETERS-----\nAAEC\n-----END EC PARAMETERS-----\n-----BEGIN EC PRIVATE KEY-----\nAAEC\n-----END EC PRIVATE KEY-----\n",
         ] {
-            assert!(!is_read(text), "{text:?}");
+            assert_eq!(read_label(text), Err(KeyError::Pem), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn rfc1421_4_6_1_1_an_encrypted_body_is_named() {
+        let text = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAEC\n-----END RSA PRIVATE KEY-----\n";
+        assert_eq!(read_label(text), Err(KeyError::Encrypted));
+    }
+
+    #[test]
+    fn rfc7468_3_what_is_written_is_read() {
+        for length in (1..200).chain([4096]) {
+            let der = alloc::vec![0xa5; length];
+            let text = write(Label::Sec1, &der);
+            assert_eq!(text.len(), text.capacity(), "sized at once");
+            let block = read(&text).ok().unwrap();
+            assert_eq!((block.label, block.der.expose()), (Label::Sec1, &*der));
         }
     }
 }

@@ -58,10 +58,10 @@ impl PrivateKey {
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let block = pem::read(pem)?;
         match block.label {
-            Label::PrivateKey => Self::from_pkcs8(block.der.expose()),
-            Label::RsaPrivateKey => RsaPrivateKey::from_pkcs1(block.der.expose()).map(Self::Rsa),
-            Label::EcPrivateKey => EcPrivateKey::from_sec1(block.der.expose(), None).map(Self::Ec),
-            Label::PublicKey | Label::RsaPublicKey => Err(KeyError::PemLabel),
+            Label::Pkcs8 => Self::from_pkcs8(block.der.expose()),
+            Label::Pkcs1Private => RsaPrivateKey::from_pkcs1(block.der.expose()).map(Self::Rsa),
+            Label::Sec1 => EcPrivateKey::from_sec1(block.der.expose(), None).map(Self::Ec),
+            Label::Spki | Label::Pkcs1Public => Err(KeyError::PemLabel),
         }
     }
 
@@ -115,7 +115,7 @@ impl PrivateKey {
     /// [`KeyError::UnsupportedKeyType`] for a shared secret.
     pub fn to_pem(&self) -> Result<SecretString, KeyError> {
         let der = self.to_pkcs8_der()?;
-        Ok(SecretString::from(pem::write(Label::PrivateKey, der.expose())))
+        Ok(SecretString::from(pem::write(Label::Pkcs8, der.expose())))
     }
 
     /// Writes the members of the key type as a private JWK

@@ -51,9 +51,9 @@ impl PublicKey {
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let block = pem::read(pem)?;
         match block.label {
-            Label::PublicKey => Self::from_spki(block.der.expose()),
-            Label::RsaPublicKey => RsaPublicKey::from_pkcs1(block.der.expose()).map(Self::Rsa),
-            Label::PrivateKey | Label::RsaPrivateKey | Label::EcPrivateKey => Err(KeyError::PemLabel),
+            Label::Spki => Self::from_spki(block.der.expose()),
+            Label::Pkcs1Public => RsaPublicKey::from_pkcs1(block.der.expose()).map(Self::Rsa),
+            Label::Pkcs8 | Label::Pkcs1Private | Label::Sec1 => Err(KeyError::PemLabel),
         }
     }
 
@@ -90,7 +90,7 @@ impl PublicKey {
     /// ([RFC 7468 section 13](https://www.rfc-editor.org/rfc/rfc7468#section-13)).
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::write(Label::PublicKey, &self.to_spki_der())
+        pem::write(Label::Spki, &self.to_spki_der())
     }
 
     /// Writes the members of the key type as a JWK

@@ -186,7 +186,7 @@ impl RsaPrivateKey {
         match reader.version()? {
             0 => {}
             // RFC 8017 appendix A.1.2: version 1 has otherPrimeInfos.
-            1 => return Err(KeyError::MultiPrime),
+            1 if reader.next_is(Tag::INTEGER) => return Err(KeyError::MultiPrime),
             _ => return Err(KeyError::Der),
         }
         let (modulus, exponent) = (reader.positive()?, reader.positive()?);
