@@ -260,7 +260,10 @@ mod tests {
         }
 
         #[test]
-        fn a_written_number_is_read(first in 1..=255_u8, rest in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn a_written_number_is_read(
+            first in 1..=255_u8,
+            rest in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
             let number = [&[first], &*rest].concat();
             let der = write_positive(&number);
             prop_assert_eq!(Reader { rest: &der }.positive(), Ok(&*number));

@@ -11,7 +11,8 @@ use crate::der::{self, Reader, Tag};
 use crate::jwk::Jwk;
 use crate::on_curve::is_on_curve;
 
-/// A curve of ECDSA keys ([RFC 7518 section 6.2.1.1](https://www.rfc-editor.org/rfc/rfc7518#section-6.2.1.1)).
+/// A curve of ECDSA keys
+/// ([RFC 7518 section 6.2.1.1](https://www.rfc-editor.org/rfc/rfc7518#section-6.2.1.1)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Curve {

@@ -20,7 +20,8 @@ pub(crate) const ED25519: &str = "Ed25519";
 pub struct Ed25519PublicKey([u8; 32]);
 
 impl Ed25519PublicKey {
-    /// Makes a key of the 32 bytes of [RFC 8032 section 5.1.5](https://www.rfc-editor.org/rfc/rfc8032#section-5.1.5).
+    /// Makes a key of the 32 bytes of
+    /// [RFC 8032 section 5.1.5](https://www.rfc-editor.org/rfc/rfc8032#section-5.1.5).
     ///
     /// # Errors
     ///
@@ -57,7 +58,8 @@ pub struct Ed25519PrivateKey {
 
 impl Ed25519PrivateKey {
     /// Makes a key of the 32 random bytes of
-    /// [RFC 8032 section 5.1.5](https://www.rfc-editor.org/rfc/rfc8032#section-5.1.5), without its public half.
+    /// [RFC 8032 section 5.1.5](https://www.rfc-editor.org/rfc/rfc8032#section-5.1.5), without its public
+    /// half.
     ///
     /// # Errors
     ///

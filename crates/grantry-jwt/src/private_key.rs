@@ -33,10 +33,10 @@ impl PrivateKey {
     /// Reads the members of the key type of a private JWK: `k`
     /// ([RFC 7518 section 6.4](https://www.rfc-editor.org/rfc/rfc7518#section-6.4)), `d` with the public
     /// members ([section 6.2.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.2.2),
-    /// [RFC 8037 section 2](https://www.rfc-editor.org/rfc/rfc8037#section-2)), or all of `d`, `p`, `q`, `dp`,
-    /// `dq` and `qi` with `n` and `e`
-    /// ([RFC 7518 section 6.3.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.3.2)). Members about the
-    /// purpose of the key are not read. The caller wipes the text.
+    /// [RFC 8037 section 2](https://www.rfc-editor.org/rfc/rfc8037#section-2)), or all of `d`, `p`, `q`,
+    /// `dp`, `dq` and `qi` with `n` and `e`
+    /// ([RFC 7518 section 6.3.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.3.2)). Members about
+    /// the purpose of the key are not read. The caller wipes the text.
     ///
     /// # Errors
     ///
@@ -46,9 +46,10 @@ impl PrivateKey {
         Self::from_members(&Jwk::parse(jwk)?)
     }
 
-    /// Reads one PEM block, `PRIVATE KEY` (PKCS#8), `RSA PRIVATE KEY` (PKCS#1) or `EC PRIVATE KEY` (SEC1), with
-    /// nothing before or after it
-    /// ([RFC 7468 section 10](https://www.rfc-editor.org/rfc/rfc7468#section-10)). The caller wipes the text.
+    /// Reads one PEM block, `PRIVATE KEY` (PKCS#8), `RSA PRIVATE KEY` (PKCS#1) or `EC PRIVATE KEY`
+    /// (SEC1), with nothing before or after it
+    /// ([RFC 7468 section 10](https://www.rfc-editor.org/rfc/rfc7468#section-10)). The caller wipes the
+    /// text.
     ///
     /// # Errors
     ///
@@ -65,10 +66,11 @@ impl PrivateKey {
         }
     }
 
-    /// Reads PKCS#8 of both versions ([RFC 5958 section 2](https://www.rfc-editor.org/rfc/rfc5958#section-2)),
-    /// PKCS#1 ([RFC 8017 appendix A.1.2](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.2)) or SEC1
-    /// ([RFC 5915 section 3](https://www.rfc-editor.org/rfc/rfc5915#section-3)), told apart by the value after
-    /// the version. The attributes of PKCS#8 are not read. The caller wipes the bytes.
+    /// Reads PKCS#8 of both versions
+    /// ([RFC 5958 section 2](https://www.rfc-editor.org/rfc/rfc5958#section-2)), PKCS#1
+    /// ([RFC 8017 appendix A.1.2](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.2)) or SEC1
+    /// ([RFC 5915 section 3](https://www.rfc-editor.org/rfc/rfc5915#section-3)), told apart by the value
+    /// after the version. The attributes of PKCS#8 are not read. The caller wipes the bytes.
     ///
     /// # Errors
     ///
@@ -87,9 +89,9 @@ impl PrivateKey {
     }
 
     /// Writes the first version of PKCS#8
-    /// ([RFC 5958 section 2](https://www.rfc-editor.org/rfc/rfc5958#section-2)), as OpenSSL does. An EC key has
-    /// its public half inside when it is known; an Ed25519 key has a place for it in the second version only,
-    /// which other libraries refuse.
+    /// ([RFC 5958 section 2](https://www.rfc-editor.org/rfc/rfc5958#section-2)), as OpenSSL does. An EC
+    /// key has its public half inside when it is known; an Ed25519 key has a place for it in the second
+    /// version only, which not every library reads.
     ///
     /// # Errors
     ///
@@ -119,8 +121,8 @@ impl PrivateKey {
     }
 
     /// Writes the members of the key type as a private JWK
-    /// ([RFC 7518 section 6](https://www.rfc-editor.org/rfc/rfc7518#section-6)), without `alg`, `use` and `kid`:
-    /// the form to store, from which [`PrivateKey::from_jwk`] reads the same key.
+    /// ([RFC 7518 section 6](https://www.rfc-editor.org/rfc/rfc7518#section-6)), without `alg`, `use` and
+    /// `kid`: the form to store, from which [`PrivateKey::from_jwk`] reads the same key.
     ///
     /// # Errors
     ///
@@ -215,7 +217,8 @@ impl PrivateKey {
     }
 }
 
-/// A shared secret of any length ([RFC 7518 section 6.4](https://www.rfc-editor.org/rfc/rfc7518#section-6.4)).
+/// A shared secret of any length
+/// ([RFC 7518 section 6.4](https://www.rfc-editor.org/rfc/rfc7518#section-6.4)).
 ///
 /// How long it has to be is the rule of an algorithm. `Debug` shows the type name, and the bytes are wiped
 /// when dropped.

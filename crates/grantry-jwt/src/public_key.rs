@@ -57,10 +57,10 @@ impl PublicKey {
         }
     }
 
-    /// Reads `SubjectPublicKeyInfo` ([RFC 5280 section 4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1))
-    /// or the `RSAPublicKey` of PKCS#1
-    /// ([RFC 8017 appendix A.1.1](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.1)), told apart by
-    /// their first value.
+    /// Reads `SubjectPublicKeyInfo`
+    /// ([RFC 5280 section 4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1)) or the `RSAPublicKey`
+    /// of PKCS#1 ([RFC 8017 appendix A.1.1](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.1)), told
+    /// apart by their first value.
     ///
     /// # Errors
     ///
@@ -74,7 +74,8 @@ impl PublicKey {
     }
 
     /// Writes `SubjectPublicKeyInfo`
-    /// ([RFC 5280 section 4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1)), an EC point uncompressed.
+    /// ([RFC 5280 section 4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1)), an EC point
+    /// uncompressed.
     #[must_use]
     pub fn to_spki_der(&self) -> Vec<u8> {
         let (algorithm, key) = match self {
@@ -94,7 +95,8 @@ impl PublicKey {
     }
 
     /// Writes the members of the key type as a JWK
-    /// ([RFC 7518 section 6](https://www.rfc-editor.org/rfc/rfc7518#section-6)), without `alg`, `use` and `kid`.
+    /// ([RFC 7518 section 6](https://www.rfc-editor.org/rfc/rfc7518#section-6)), without `alg`, `use` and
+    /// `kid`.
     #[must_use]
     pub fn to_jwk(&self) -> String {
         // Strings under fixed names always serialise.

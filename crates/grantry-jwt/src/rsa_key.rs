@@ -20,7 +20,8 @@ pub struct RsaPublicKey {
 }
 
 impl RsaPublicKey {
-    /// The shortest modulus in bits ([RFC 7518 section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)).
+    /// The shortest modulus in bits
+    /// ([RFC 7518 section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)).
     pub const MIN_BITS: usize = 2048;
 
     /// The longest modulus in bits: beyond this one verification costs too much.
@@ -53,7 +54,8 @@ impl RsaPublicKey {
         &self.exponent
     }
 
-    /// Reads `RSAPublicKey` ([RFC 8017 appendix A.1.1](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.1)).
+    /// Reads `RSAPublicKey`
+    /// ([RFC 8017 appendix A.1.1](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.1)).
     pub(crate) fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
         let mut reader = Reader::open(der)?;
         let (modulus, exponent) = (reader.positive()?, reader.positive()?);
