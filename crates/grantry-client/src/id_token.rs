@@ -147,7 +147,7 @@ impl Expected<'_> {
         let mut token = IdToken {
             issuer: registered.issuer().unwrap_or_default().into(),
             subject: registered.subject().unwrap_or_default().into(),
-            audiences: registered.audiences().iter().cloned().collect(),
+            audiences: registered.audiences().map(String::from).collect(),
             expires_at: registered.expiration().unwrap_or(now),
             issued_at: registered.issued_at().unwrap_or(now),
             extra: verified.into_claims(),

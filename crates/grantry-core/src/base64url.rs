@@ -3,8 +3,8 @@
 
 use alloc::{string::String, vec::Vec};
 
-use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine as _, decoded_len_estimate};
 
 /// Writes bytes as base64url without padding.
 #[must_use]
@@ -27,6 +27,35 @@ pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Base64UrlError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| Base64UrlError)
 }
 
+/// Reads base64url text into a buffer, in place of what it held.
+///
+/// # Errors
+///
+/// As [`decode`]; what the buffer holds then has no meaning.
+pub fn decode_into(text: impl AsRef<[u8]>, buffer: &mut Vec<u8>) -> Result<(), Base64UrlError> {
+    buffer.clear();
+    URL_SAFE_NO_PAD.decode_vec(text, buffer).map_err(|_| Base64UrlError)
+}
+
+/// Reads base64url text and lends its bytes to `read`, from the stack when `ROOM` bytes hold them: two
+/// more than the text can mean are always enough.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn with_decoded<const ROOM: usize, R>(
+    text: impl AsRef<[u8]>,
+    read: impl FnOnce(&[u8]) -> R,
+) -> Result<R, Base64UrlError> {
+    let text = text.as_ref();
+    if decoded_len_estimate(text.len()) > ROOM {
+        return decode(text).map(|bytes| read(&bytes));
+    }
+    let mut room = [0; ROOM];
+    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut room).map_err(|_| Base64UrlError)?;
+    room.get(..length).map(read).ok_or(Base64UrlError)
+}
+
 /// The text is not canonical base64url.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[error("not canonical base64url without padding (RFC 7515 section 2)")]
@@ -42,6 +71,22 @@ mod tests {
         assert_eq!(decode("_w"), Ok(alloc::vec![0xff]));
         for other in ["_x", "_w==", "/w", " _w", "_w\n", "_"] {
             assert_eq!(decode(other), Err(Base64UrlError), "{other:?}");
+            assert_eq!(decode_into(other, &mut Vec::new()), Err(Base64UrlError), "{other:?}");
+            assert_eq!(with_decoded::<8, _>(other, |_| ()), Err(Base64UrlError), "{other:?}");
+            assert_eq!(with_decoded::<0, _>(other, |_| ()), Err(Base64UrlError), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn every_way_of_decoding_reads_the_same() {
+        let mut buffer = alloc::vec![1; 99];
+        for length in 0..40 {
+            let bytes: Vec<u8> = (0..length).collect();
+            let text = encode(&bytes);
+            assert_eq!(decode_into(&text, &mut buffer), Ok(()));
+            assert_eq!(buffer, bytes);
+            assert_eq!(with_decoded::<16, _>(&text, <[u8]>::to_vec), Ok(bytes.clone()), "{length}");
+            assert_eq!(decode(&text), Ok(bytes));
         }
     }
 }

@@ -1,12 +1,17 @@
 //! JSON from strangers: bounded, and no member named twice.
 
-use alloc::{borrow::Cow, collections::BTreeSet};
-use core::{cell::Cell, fmt};
+mod name;
+mod strict;
+
+use core::cell::Cell;
+use core::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny};
 
-/// Reads one JSON text of at most `limit` bytes into `T`.
+use strict::{Strict, Verdict};
+
+/// Reads one JSON text of at most `limit` bytes into `T`, in one pass.
 ///
 /// A member named twice is refused at every depth: two parsers in one request path must not see two
 /// values ([RFC 8259 section 4](https://www.rfc-editor.org/rfc/rfc8259#section-4)). Nesting deeper
@@ -20,19 +25,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 /// text in UTF-8; [`JsonError::RepeatedMember`]; [`JsonError::ReservedMember`]; [`JsonError::Shape`]
 /// when the text is JSON but not a `T`.
 pub fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Result<T, JsonError> {
-    if text.len() > limit {
-        return Err(JsonError::TooLong);
-    }
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let fault = Cell::new(JsonError::RepeatedMember);
-    Strict { fault: &fault }.deserialize(&mut reader).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => fault.get(),
-        serde_json::error::Category::Io
-        | serde_json::error::Category::Syntax
-        | serde_json::error::Category::Eof => JsonError::Syntax,
-    })?;
-    reader.end().map_err(|_| JsonError::Syntax)?;
-    serde_json::from_slice(text).map_err(|_| JsonError::Shape)
+    read(checked(text, limit)?, PhantomData)
 }
 
 /// Reads one JSON object of at most `limit` bytes into `T`.
@@ -43,8 +36,20 @@ pub fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Re
 ///
 /// As [`from_slice`]; [`JsonError::Shape`] for any value but an object.
 pub fn object_from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Result<T, JsonError> {
-    let value = from_slice(text, limit)?;
-    if text.trim_ascii_start().first() == Some(&b'{') { Ok(value) } else { Err(JsonError::Shape) }
+    read_object(checked(text, limit)?, PhantomData)
+}
+
+/// Reads one JSON object of at most `limit` bytes as `seed` tells.
+///
+/// # Errors
+///
+/// As [`object_from_slice`].
+pub fn object_from_str<'de, S: DeserializeSeed<'de>>(
+    text: &'de str,
+    limit: usize,
+    seed: S,
+) -> Result<S::Value, JsonError> {
+    if text.len() > limit { Err(JsonError::TooLong) } else { read_object(text, seed) }
 }
 
 /// Why a JSON text was refused. No variant holds a piece of the text.
@@ -68,122 +73,55 @@ pub enum JsonError {
     Shape,
 }
 
-/// What every name begins with that `serde_json` gives a meaning of its own.
-const RESERVED: &str = "$serde_json::private::";
-
-/// Walks any JSON value and fails on a member name that is repeated or reserved.
-#[derive(Clone, Copy)]
-struct Strict<'a> {
-    fault: &'a Cell<JsonError>,
+/// Once here, UTF-8 is not looked at again by the parser.
+fn checked(text: &[u8], limit: usize) -> Result<&str, JsonError> {
+    if text.len() > limit {
+        return Err(JsonError::TooLong);
+    }
+    core::str::from_utf8(text).map_err(|_| JsonError::Syntax)
 }
 
-impl Strict<'_> {
-    fn fail<E: serde::de::Error>(self, fault: JsonError) -> E {
-        self.fault.set(fault);
-        E::custom(fault)
+fn read_object<'de, S: DeserializeSeed<'de>>(text: &'de str, seed: S) -> Result<S::Value, JsonError> {
+    if text.trim_ascii_start().starts_with('{') {
+        return read(text, seed);
     }
+    walk(text)?;
+    Err(JsonError::Shape)
 }
 
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut seen = BTreeSet::new();
-        while let Some(name) = members.next_key()? {
-            let Name::Written(name) = name else {
-                members.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            if name.starts_with(RESERVED) {
-                return Err(self.fail(JsonError::ReservedMember));
-            }
-            if !seen.insert(name) {
-                return Err(self.fail(JsonError::RepeatedMember));
-            }
-            members.next_value_seed(self)?;
+fn read<'de, S: DeserializeSeed<'de>>(text: &'de str, seed: S) -> Result<S::Value, JsonError> {
+    let verdict = Cell::new(Verdict::Strict);
+    let value = attempt(text, seed, &verdict);
+    match (value, verdict.get()) {
+        (Some(value), Verdict::Strict) => Ok(value),
+        (value, _) => {
+            walk(text)?;
+            value.ok_or(JsonError::Shape)
         }
-        Ok(())
     }
 }
 
-/// A member name.
-enum Name<'a> {
-    /// One that stands in the text, borrowed unless it holds an escape.
-    Written(Cow<'a, str>),
-    /// One that the parser made up: with its feature `arbitrary_precision` it shows a number as an
-    /// object, under a reserved name.
-    MadeUp,
-}
-
-/// The parser says of a written name that it is there, and hands out a made-up one at once.
-impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a member name")
-            }
-
-            fn visit_some<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
-                Borrowed::deserialize(reader).map(|Borrowed(name)| Name::Written(name))
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-                Ok(Name::MadeUp)
-            }
-        }
-
-        reader.deserialize_option(Reader)
+/// Looks at the text alone, to find the first fault that it has.
+#[cold]
+fn walk(text: &str) -> Result<(), JsonError> {
+    let verdict = Cell::new(Verdict::Strict);
+    match (attempt(text, PhantomData::<IgnoredAny>, &verdict), verdict.get()) {
+        (_, Verdict::Fault(fault)) => Err(fault),
+        (Some(IgnoredAny), _) => Ok(()),
+        (None, _) => Err(JsonError::Syntax),
     }
 }
 
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+fn attempt<'de, S: DeserializeSeed<'de>>(
+    text: &'de str,
+    seed: S,
+    verdict: &Cell<Verdict>,
+) -> Option<S::Value> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(Strict::new(&mut reader, verdict)).ok()?;
+    reader.end().ok()?;
+    Some(value)
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,87 +1,125 @@
 //! The registered claims of a JWT.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
 
-use grantry_core::{UnixTime, json};
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use grantry_core::UnixTime;
+use serde_json::Number;
 
-use crate::VerifyError;
-use crate::jws::MAX_TOKEN_BYTES;
+use crate::capture::{Captured, Text, Texts};
 
 /// The registered claims of a verified JWT
 /// ([RFC 7519 section 4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1)), each of the right type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegisteredClaims {
-    issuer: Option<String>,
-    subject: Option<String>,
-    audiences: Option<Vec<String>>,
-    expiration: Option<UnixTime>,
-    not_before: Option<UnixTime>,
-    issued_at: Option<UnixTime>,
-    jwt_id: Option<String>,
+///
+/// They stand in the payload, which is borrowed for `'p` or owned.
+#[derive(Clone)]
+pub struct RegisteredClaims<'p> {
+    payload: Cow<'p, str>,
+    found: Found,
 }
 
-impl RegisteredClaims {
+impl<'p> RegisteredClaims<'p> {
     /// Returns `iss`.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
+        self.text(self.found.issuer.as_ref())
     }
 
     /// Returns `sub`.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.subject.as_deref()
+        self.text(self.found.subject.as_ref())
     }
 
-    /// Returns `aud`, a single value as a list of one, an absent claim as an empty list.
-    #[must_use]
-    pub fn audiences(&self) -> &[String] {
-        self.audiences.as_deref().unwrap_or_default()
+    /// Returns the values of `aud`: one for a single value, none for an absent claim.
+    pub fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.found.audiences.iter().flat_map(|audiences| audiences.iter(&self.payload))
     }
 
     /// Returns `exp`, the first second in which the token is no longer valid; a fraction counts up.
     #[must_use]
     pub const fn expiration(&self) -> Option<UnixTime> {
-        self.expiration
+        self.found.expiration
     }
 
     /// Returns `nbf`, the first second in which the token is valid; a fraction counts up.
     #[must_use]
     pub const fn not_before(&self) -> Option<UnixTime> {
-        self.not_before
+        self.found.not_before
     }
 
     /// Returns `iat`, its fraction dropped.
     #[must_use]
     pub const fn issued_at(&self) -> Option<UnixTime> {
-        self.issued_at
+        self.found.issued_at
     }
 
     /// Returns `jti`.
     #[must_use]
     pub fn jwt_id(&self) -> Option<&str> {
-        self.jwt_id.as_deref()
+        self.text(self.found.jwt_id.as_ref())
+    }
+
+    /// Returns the same claims with a payload of their own.
+    #[must_use]
+    pub fn into_owned(self) -> RegisteredClaims<'static> {
+        RegisteredClaims { payload: Cow::Owned(self.payload.into_owned()), found: self.found }
+    }
+
+    pub(crate) const fn new(payload: Cow<'p, str>, found: Found) -> Self {
+        Self { payload, found }
+    }
+
+    pub(crate) fn into_found(self) -> Found {
+        self.found
+    }
+
+    pub(crate) fn payload(&self) -> &str {
+        &self.payload
     }
 
     pub(crate) const fn has_audience(&self) -> bool {
-        self.audiences.is_some()
+        self.found.audiences.is_some()
     }
 
-    pub(crate) fn parse(payload: &[u8]) -> Result<Self, VerifyError> {
-        let members = json::object_from_slice::<Members>(payload, MAX_TOKEN_BYTES)
-            .map_err(|_| VerifyError::ClaimsJson)?;
-        Ok(Self {
-            issuer: text(members.iss, Claim::Issuer)?,
-            subject: text(members.sub, Claim::Subject)?,
-            audiences: audiences(members.aud)?,
-            expiration: date(members.exp.as_ref(), Claim::Expiration, Fraction::CountsUp)?,
-            not_before: date(members.nbf.as_ref(), Claim::NotBefore, Fraction::CountsUp)?,
-            issued_at: date(members.iat.as_ref(), Claim::IssuedAt, Fraction::Dropped)?,
-            jwt_id: text(members.jti, Claim::JwtId)?,
-        })
+    fn text<'a>(&'a self, text: Option<&'a Text>) -> Option<&'a str> {
+        text.map(|text| text.as_str(&self.payload))
+    }
+
+    /// Returns what can be asked for, in the order of RFC 7519 section 4.1.
+    fn texts(&self) -> [Option<&str>; 3] {
+        [self.issuer(), self.subject(), self.jwt_id()]
+    }
+
+    fn dates(&self) -> [Option<UnixTime>; 3] {
+        [self.expiration(), self.not_before(), self.issued_at()]
+    }
+}
+
+/// Compares what the claims say, wherever it stands.
+impl PartialEq for RegisteredClaims<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts() == other.texts()
+            && self.dates() == other.dates()
+            && self.has_audience() == other.has_audience()
+            && self.audiences().eq(other.audiences())
+    }
+}
+
+impl Eq for RegisteredClaims<'_> {}
+
+impl fmt::Debug for RegisteredClaims<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let audiences = self.has_audience().then(|| self.audiences().collect::<Vec<_>>());
+        f.debug_struct("RegisteredClaims")
+            .field("issuer", &self.issuer())
+            .field("subject", &self.subject())
+            .field("audiences", &audiences)
+            .field("expiration", &self.expiration())
+            .field("not_before", &self.not_before())
+            .field("issued_at", &self.issued_at())
+            .field("jwt_id", &self.jwt_id())
+            .finish()
     }
 }
 
@@ -108,6 +146,7 @@ pub enum Claim {
 }
 
 impl Claim {
+    #[inline]
     pub(crate) fn from_name(name: &str) -> Self {
         match name {
             "iss" => Self::Issuer,
@@ -137,50 +176,46 @@ impl fmt::Display for Claim {
     }
 }
 
-/// The members as they stand; `Some(Null)` is a member that is `null`, `None` an absent one.
-#[derive(Deserialize)]
-struct Members {
-    #[serde(default, deserialize_with = "present")]
-    iss: Option<Value>,
-    #[serde(default, deserialize_with = "present")]
-    sub: Option<Value>,
-    #[serde(default, deserialize_with = "present")]
-    aud: Option<Value>,
-    #[serde(default, deserialize_with = "present")]
-    exp: Option<Value>,
-    #[serde(default, deserialize_with = "present")]
-    nbf: Option<Value>,
-    #[serde(default, deserialize_with = "present")]
-    iat: Option<Value>,
-    #[serde(default, deserialize_with = "present")]
-    jti: Option<Value>,
+/// Where in a payload its registered claims are.
+#[derive(Clone, Default)]
+pub(crate) struct Found {
+    issuer: Option<Text>,
+    subject: Option<Text>,
+    audiences: Option<Texts>,
+    expiration: Option<UnixTime>,
+    not_before: Option<UnixTime>,
+    issued_at: Option<UnixTime>,
+    jwt_id: Option<Text>,
 }
 
-fn present<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(reader).map(Some)
-}
-
-fn text(member: Option<Value>, claim: Claim) -> Result<Option<String>, VerifyError> {
-    match member {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(VerifyError::MalformedClaim(claim)),
+impl Found {
+    /// Keeps the value of a claim, unless it is of another type.
+    pub(crate) fn keep(
+        &mut self,
+        claim: Claim,
+        value: &Captured<'_>,
+        payload: &str,
+    ) -> Result<(), MalformedClaim> {
+        let text = || value.text(payload).ok_or(MalformedClaim(claim));
+        let date = |fraction| value.number().and_then(|n| seconds(n, fraction)).ok_or(MalformedClaim(claim));
+        match claim {
+            Claim::Issuer => self.issuer = Some(text()?),
+            Claim::Subject => self.subject = Some(text()?),
+            Claim::Audience => {
+                self.audiences = Some(value.texts(payload).ok_or(MalformedClaim(claim))?);
+            }
+            Claim::Expiration => self.expiration = Some(date(Fraction::CountsUp)?),
+            Claim::NotBefore => self.not_before = Some(date(Fraction::CountsUp)?),
+            Claim::IssuedAt => self.issued_at = Some(date(Fraction::Dropped)?),
+            Claim::JwtId => self.jwt_id = Some(text()?),
+            Claim::Other => {}
+        }
+        Ok(())
     }
 }
 
-/// RFC 7519 section 4.1.3: one string or an array of strings.
-fn audiences(member: Option<Value>) -> Result<Option<Vec<String>>, VerifyError> {
-    let Some(Value::Array(items)) = member else {
-        return Ok(text(member, Claim::Audience)?.map(|audience| alloc::vec![audience]));
-    };
-    let texts = items.into_iter().map(|item| {
-        let Value::String(text) = item else {
-            return Err(VerifyError::MalformedClaim(Claim::Audience));
-        };
-        Ok(text)
-    });
-    texts.collect::<Result<_, _>>().map(Some)
-}
+/// The claim has another type.
+pub(crate) struct MalformedClaim(pub(crate) Claim);
 
 /// Which whole second stands for a date with a fraction.
 #[derive(Clone, Copy)]
@@ -191,19 +226,9 @@ enum Fraction {
 
 /// RFC 7519 section 2: a NumericDate is a JSON number, and it may have a fraction. What lies outside
 /// the range of [`UnixTime`] becomes its nearest end.
-fn date(member: Option<&Value>, claim: Claim, fraction: Fraction) -> Result<Option<UnixTime>, VerifyError> {
-    let Some(member) = member else {
-        return Ok(None);
-    };
-    let Value::Number(number) = member else {
-        return Err(VerifyError::MalformedClaim(claim));
-    };
-    let seconds = match (number.as_u64(), number.as_f64()) {
-        (Some(seconds), _) => seconds,
-        (None, Some(seconds)) => whole_seconds(seconds, fraction),
-        (None, None) => return Err(VerifyError::MalformedClaim(claim)),
-    };
-    Ok(Some(UnixTime::from_secs(seconds)))
+fn seconds(number: &Number, fraction: Fraction) -> Option<UnixTime> {
+    let whole = || number.as_f64().map(|seconds| whole_seconds(seconds, fraction));
+    number.as_u64().or_else(whole).map(UnixTime::from_secs)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the cast saturates at both ends, as wanted")]

@@ -131,7 +131,7 @@ pub enum SignError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
+    /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES) or than the verifier's own limit.
     #[error("the token is longer than its limit")]
     TooLong,
     /// Not three segments ([RFC 7515 section 7.1](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)).
@@ -148,9 +148,10 @@ pub enum VerifyError {
     /// `alg` is missing, or `alg`, `typ` or `kid` is not a string.
     #[error("a header member is missing or not a string (RFC 7515 section 4.1)")]
     HeaderMember,
-    /// `crit` is present; no extension is implemented
+    /// `crit` is malformed, or an extension in it is not understood: none is, unless
+    /// [`Verifier::understands_critical`](crate::Verifier::understands_critical) says so
     /// ([RFC 7515 section 4.1.11](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11)).
-    #[error("crit is present and no extension is implemented (RFC 7515 section 4.1.11)")]
+    #[error("crit is malformed or has an extension that is not understood (RFC 7515 section 4.1.11)")]
     Critical,
     /// `b64` is present ([RFC 7797 section 7](https://www.rfc-editor.org/rfc/rfc7797#section-7)).
     #[error("b64 is present and not implemented (RFC 7797 section 7)")]
@@ -199,10 +200,23 @@ pub enum VerifyError {
     /// ([RFC 8725 section 3.9](https://www.rfc-editor.org/rfc/rfc8725#section-3.9)).
     #[error("the token is for another audience (RFC 8725 section 3.9)")]
     Audience,
+    /// `sub` is another subject ([RFC 7519 section 4.1.2](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.2)).
+    #[error("the token is about another subject (RFC 7519 section 4.1.2)")]
+    Subject,
     /// `exp` has come ([RFC 7519 section 4.1.4](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.4)).
     #[error("the token has expired (RFC 7519 section 4.1.4)")]
     Expired,
     /// `nbf` has not come ([RFC 7519 section 4.1.5](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.5)).
     #[error("the token is not valid yet (RFC 7519 section 4.1.5)")]
     NotYetValid,
+    /// `iat` has not come ([RFC 7519 section 4.1.6](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.6)).
+    #[error("the token was issued in the future (RFC 7519 section 4.1.6)")]
+    IssuedInFuture,
+    /// `iat` is longer ago than the verifier allows
+    /// ([RFC 7519 section 4.1.6](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.6)).
+    #[error("the token is older than allowed here (RFC 7519 section 4.1.6)")]
+    TooOld,
+    /// From `iat` to `exp` it is longer than the verifier allows.
+    #[error("the token lives longer than allowed here (RFC 7519 section 4.1.4)")]
+    LifetimeTooLong,
 }

@@ -2,12 +2,12 @@
 
 use alloc::{borrow::ToOwned, string::String};
 
-use grantry_core::{base64url, json};
+use grantry_core::json;
 use serde::Deserialize;
 
 use crate::jws::{MAX_TOKEN_BYTES, Segments};
 use crate::member::{Member, NotText};
-use crate::{Algorithm, VerifyError};
+use crate::{Algorithm, VerifyError, critical};
 
 /// Reads the header of a token whose signature nobody has checked.
 ///
@@ -18,7 +18,7 @@ use crate::{Algorithm, VerifyError};
 ///
 /// [`VerifyError`] as [`verify_jws`](crate::verify_jws) gives it for the token's form and header.
 pub fn peek_unverified(token: &str) -> Result<Header, VerifyError> {
-    Header::parse(Segments::split(token)?.header)
+    Segments::split(token)?.read_header(&[], |header| Ok(header.to_owned()))
 }
 
 /// The members of a JOSE header that have a meaning here
@@ -51,42 +51,66 @@ impl Header {
         self.key_id.as_deref()
     }
 
-    /// Compares `typ` with a media type, without regard to case and to a leading `application/`
-    /// ([RFC 7515 section 4.1.9](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9)).
-    pub(crate) fn has_typ(&self, expected: &str) -> bool {
-        self.typ.as_deref().is_some_and(|typ| subtype(typ).eq_ignore_ascii_case(subtype(expected)))
-    }
-
-    pub(crate) fn parse(segment: &str) -> Result<Self, VerifyError> {
-        let text = base64url::decode(segment).map_err(|_| VerifyError::Base64Url)?;
-        Self::from_json(&text)
-    }
-
     pub(crate) fn from_json(text: &[u8]) -> Result<Self, VerifyError> {
+        BorrowedHeader::parse(text, &[]).map(|header| header.to_owned())
+    }
+}
+
+/// A header where it was decoded.
+pub(crate) struct BorrowedHeader<'a> {
+    text: &'a [u8],
+    members: Members<'a>,
+    algorithm: Algorithm,
+}
+
+impl<'a> BorrowedHeader<'a> {
+    /// Reads a header whose extensions, if there are any, are all among those `understood`.
+    pub(crate) fn parse(text: &'a [u8], understood: &[String]) -> Result<Self, VerifyError> {
         let members = json::object_from_slice::<Members<'_>>(text, MAX_TOKEN_BYTES)
             .map_err(|_| VerifyError::HeaderJson)?;
         if members.crit.is_present() {
-            return Err(VerifyError::Critical);
+            critical::check(&members.crit, text, understood)?;
         }
         if members.b64.is_present() {
             return Err(VerifyError::UnencodedPayload);
         }
         let name = members.alg.text()?.ok_or(VerifyError::HeaderMember)?;
-        let typ = members.typ.text()?.map(ToOwned::to_owned);
-        let key_id = members.kid.text()?.map(ToOwned::to_owned);
+        members.typ.text()?;
+        members.kid.text()?;
         let algorithm = Algorithm::parse(name).ok_or(VerifyError::UnknownAlgorithm)?;
-        Ok(Self { algorithm, typ, key_id })
+        Ok(Self { text, members, algorithm })
     }
-}
 
-/// Tells whether RFC 7515 section 4.1 or RFC 7518 section 4 registers a header parameter, which then is
-/// no extension that `crit` may name; `b64` of RFC 7797 is not one that is implemented.
-pub(crate) fn is_registered_parameter(name: &str) -> bool {
-    const REGISTERED: [&str; 21] = [
-        "alg", "jku", "jwk", "kid", "x5u", "x5c", "x5t", "x5t#S256", "typ", "cty", "crit", "b64", "enc",
-        "zip", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c",
-    ];
-    REGISTERED.contains(&name)
+    pub(crate) const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        self.members.kid.text().ok().flatten()
+    }
+
+    /// Compares `typ` with a media type, without regard to case and to a leading `application/`
+    /// ([RFC 7515 section 4.1.9](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9)).
+    pub(crate) fn has_typ(&self, expected: &str) -> bool {
+        self.typ().is_some_and(|typ| subtype(typ).eq_ignore_ascii_case(subtype(expected)))
+    }
+
+    /// Returns the text when it has extensions, which are then all understood.
+    pub(crate) fn extended(&self) -> Option<&'a [u8]> {
+        self.members.crit.is_present().then_some(self.text)
+    }
+
+    pub(crate) fn to_owned(&self) -> Header {
+        Header {
+            algorithm: self.algorithm,
+            typ: self.typ().map(ToOwned::to_owned),
+            key_id: self.key_id().map(ToOwned::to_owned),
+        }
+    }
+
+    fn typ(&self) -> Option<&str> {
+        self.members.typ.text().ok().flatten()
+    }
 }
 
 #[derive(Deserialize)]
@@ -122,8 +146,8 @@ fn subtype(media_type: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn header(text: &str) -> Result<Header, VerifyError> {
-        Header::from_json(text.as_bytes())
+    fn header(text: &str) -> Result<BorrowedHeader<'_>, VerifyError> {
+        BorrowedHeader::parse(text.as_bytes(), &[])
     }
 
     #[test]
@@ -157,7 +181,7 @@ mod tests {
             (r#"{"alg":"HS256","b64":false}"#, VerifyError::UnencodedPayload),
             (r#"{"alg":"none"}"#, VerifyError::UnknownAlgorithm),
         ] {
-            assert_eq!(header(text), Err(error), "{text}");
+            assert_eq!(header(text).err(), Some(error), "{text}");
         }
     }
 }

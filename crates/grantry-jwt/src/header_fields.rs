@@ -5,7 +5,7 @@ use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::header::is_registered_parameter;
+use crate::critical::may_be_extension;
 use crate::{SignError, VerifyingKey};
 
 /// The members of a JOSE header beside `alg` and `kid`, which come from the key
@@ -67,7 +67,7 @@ impl<'a> HeaderFields<'a> {
     /// As [`HeaderFields::with_member`]; [`SignError::Header`] also for every name that RFC 7515 or
     /// RFC 7518 registers.
     pub fn with_critical_member(mut self, name: &str, value: impl Serialize) -> Result<Self, SignError> {
-        if is_registered_parameter(name) {
+        if !may_be_extension(name) {
             return Err(SignError::Header);
         }
         self.critical.push(name.to_owned());

@@ -1,10 +1,11 @@
 //! Compact JWS: three segments and a signature over the first two, as received.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use grantry_core::base64url;
 
+use crate::header::BorrowedHeader;
 use crate::{Algorithm, Header, JwkSet, VerifyError, VerifyingKey};
 
 /// The longest token read or written, in bytes: the usual limit of a whole header section.
@@ -12,6 +13,13 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// The most signatures checked for one token, when it names no key or its name stands for several.
 pub const MAX_KEYS_TRIED: usize = 4;
+
+/// What is decoded on the stack: most headers, the longest signature of HMAC or an elliptic curve, and that
+/// of an RSA key of 8192 bits. Longer ones take an allocation.
+const USUAL_HEADER_BYTES: usize = 384;
+const SHORT_SIGNATURE_BYTES: usize = 144;
+const SHORT_SIGNATURE_CHARACTERS: usize = SHORT_SIGNATURE_BYTES / 3 * 4;
+const LONG_SIGNATURE_BYTES: usize = 1026;
 
 /// Checks a compact JWS ([RFC 7515 section 5.2](https://www.rfc-editor.org/rfc/rfc7515#section-5.2)).
 ///
@@ -25,16 +33,11 @@ pub const MAX_KEYS_TRIED: usize = 4;
 /// one that a newer key set may cure.
 pub fn verify_jws<'k>(token: &str, keys: &'k JwkSet, allowed: &[Algorithm]) -> Result<Jws<'k>, VerifyError> {
     let segments = Segments::split(token)?;
-    let header = Header::parse(segments.header)?;
-    if !allowed.contains(&header.algorithm()) {
-        return Err(VerifyError::AlgorithmNotAllowed);
-    }
-    let signature = base64url::decode(segments.signature).map_err(|_| VerifyError::Base64Url)?;
-    let key = fitting_keys(keys.keys(), &header)?
-        .find(|key| key.verify(segments.signing_input.as_bytes(), &signature))
-        .ok_or(VerifyError::Signature)?;
-    let payload = base64url::decode(segments.payload).map_err(|_| VerifyError::Base64Url)?;
-    Ok(Jws { header, payload, key })
+    segments.read_header(&[], |header| {
+        let mut payload = Vec::new();
+        let key = segments.open(header, keys, allowed, &mut payload)?;
+        Ok(Jws { header: header.to_owned(), payload, key })
+    })
 }
 
 /// A compact JWS whose signature is good; only [`verify_jws`] makes one.
@@ -79,7 +82,7 @@ impl fmt::Debug for Jws<'_> {
 
 /// The parts of a token, still encoded.
 pub(crate) struct Segments<'a> {
-    pub(crate) header: &'a str,
+    header: &'a str,
     payload: &'a str,
     signature: &'a str,
     /// The header and the payload with the dot between them.
@@ -99,12 +102,50 @@ impl<'a> Segments<'a> {
         }
         Ok(Self { header, payload, signature, signing_input })
     }
+
+    /// Lends the header to `read`.
+    pub(crate) fn read_header<R>(
+        &self,
+        understood: &[String],
+        read: impl FnOnce(&BorrowedHeader<'_>) -> Result<R, VerifyError>,
+    ) -> Result<R, VerifyError> {
+        base64url::with_decoded::<USUAL_HEADER_BYTES, _>(self.header, |text| {
+            read(&BorrowedHeader::parse(text, understood)?)
+        })
+        .map_err(|_| VerifyError::Base64Url)?
+    }
+
+    /// Finds the key that signed and decodes the payload, in this order.
+    pub(crate) fn open<'k>(
+        &self,
+        header: &BorrowedHeader<'_>,
+        keys: &'k JwkSet,
+        allowed: &[Algorithm],
+        payload: &mut Vec<u8>,
+    ) -> Result<&'k VerifyingKey, VerifyError> {
+        if !allowed.contains(&header.algorithm()) {
+            return Err(VerifyError::AlgorithmNotAllowed);
+        }
+        let signer = |signature: &[u8]| {
+            fitting_keys(keys.keys(), header)?
+                .find(|key| key.verify(self.signing_input.as_bytes(), signature))
+                .ok_or(VerifyError::Signature)
+        };
+        let key = if self.signature.len() <= SHORT_SIGNATURE_CHARACTERS {
+            base64url::with_decoded::<SHORT_SIGNATURE_BYTES, _>(self.signature, signer)
+        } else {
+            base64url::with_decoded::<LONG_SIGNATURE_BYTES, _>(self.signature, signer)
+        };
+        let key = key.map_err(|_| VerifyError::Base64Url)??;
+        base64url::decode_into(self.payload, payload).map_err(|_| VerifyError::Base64Url)?;
+        Ok(key)
+    }
 }
 
 /// Returns the keys that may have signed, at least one and at most [`MAX_KEYS_TRIED`].
 fn fitting_keys<'k>(
     keys: &'k [VerifyingKey],
-    header: &Header,
+    header: &BorrowedHeader<'_>,
 ) -> Result<impl Iterator<Item = &'k VerifyingKey>, VerifyError> {
     let is_lone = keys.len() == 1;
     let is_named = move |key: &&VerifyingKey| match (header.key_id(), key.key_id()) {

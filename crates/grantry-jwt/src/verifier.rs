@@ -1,12 +1,15 @@
 //! Checking a JWT: signature, issuer, audience, time, type.
 
-use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
-use grantry_core::UnixTime;
+use grantry_core::{UnixTime, json};
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::{Algorithm, Claim, JwkSet, RegisteredClaims, VerifyError, verify_jws};
+use crate::jws::{MAX_TOKEN_BYTES, Segments};
+use crate::reading::{self, Present};
+use crate::{Algorithm, Buffer, Claim, JwkSet, RegisteredClaims, Verified, VerifyError};
 
 /// What a JWT must be to be accepted ([RFC 7519 section 7.2](https://www.rfc-editor.org/rfc/rfc7519#section-7.2)).
 ///
@@ -22,6 +25,12 @@ pub struct Verifier {
     required: Vec<String>,
     algorithms: Vec<Algorithm>,
     expiration: Expiration,
+    subject: Option<String>,
+    future_issue: FutureIssue,
+    max_age: Option<Duration>,
+    max_lifetime: Option<Duration>,
+    max_token_bytes: usize,
+    critical: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +43,13 @@ enum Accepted {
 enum Expiration {
     Required,
     Optional,
+}
+
+/// What an `iat` ahead of now means: RFC 7519 section 4.1.6 has no rule for it.
+#[derive(Clone, Copy, Debug)]
+enum FutureIssue {
+    Accepted,
+    Refused,
 }
 
 impl Verifier {
@@ -53,6 +69,12 @@ impl Verifier {
             required: Vec::new(),
             algorithms: Algorithm::ALL.to_vec(),
             expiration: Expiration::Required,
+            subject: None,
+            future_issue: FutureIssue::Accepted,
+            max_age: None,
+            max_lifetime: None,
+            max_token_bytes: MAX_TOKEN_BYTES,
+            critical: Vec::new(),
         }
     }
 
@@ -123,6 +145,59 @@ impl Verifier {
         self
     }
 
+    /// Requires a subject in `sub`, compared byte for byte
+    /// ([RFC 7519 section 4.1.2](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.2)).
+    #[must_use]
+    pub fn with_subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Requires `iat`, at most `max_age` ago, in whole seconds and with the leeway
+    /// ([RFC 7519 section 4.1.6](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.6)).
+    ///
+    /// A token from the future has no age; [`Verifier::refuse_issued_in_future`] refuses it.
+    #[must_use]
+    pub const fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// Requires `iat` and `exp`, at most `max_lifetime` apart, in whole seconds and without leeway, for
+    /// both are of one clock: a token that lives for ever is a mistake of its issuer.
+    #[must_use]
+    pub const fn with_max_lifetime(mut self, max_lifetime: Duration) -> Self {
+        self.max_lifetime = Some(max_lifetime);
+        self
+    }
+
+    /// Refuses an `iat` that has not come, leeway allowed. Without this it only tells the age
+    /// ([RFC 7519 section 4.1.6](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.6)).
+    #[must_use]
+    pub const fn refuse_issued_in_future(mut self) -> Self {
+        self.future_issue = FutureIssue::Refused;
+        self
+    }
+
+    /// Refuses a token longer than this, in bytes; more than [`MAX_TOKEN_BYTES`] counts as that.
+    #[must_use]
+    pub fn with_max_token_bytes(mut self, max_token_bytes: usize) -> Self {
+        self.max_token_bytes = max_token_bytes.min(MAX_TOKEN_BYTES);
+        self
+    }
+
+    /// Accepts a `crit` that lists this extension, which the caller then honours: its value is told by
+    /// [`Verified::critical_member`]
+    /// ([RFC 7515 section 4.1.11](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11)).
+    ///
+    /// `b64` and the names that RFC 7515 and RFC 7518 register are no extensions, and stay refused in `crit`
+    /// ([RFC 7797 section 7](https://www.rfc-editor.org/rfc/rfc7797#section-7)).
+    #[must_use]
+    pub fn understands_critical(mut self, name: impl Into<String>) -> Self {
+        self.critical.push(name.into());
+        self
+    }
+
     /// Checks a JWT and reads its claims as `T`, from the same bytes. `keys` are the set of the issuer
     /// and no other's ([RFC 8725 section 3.8](https://www.rfc-editor.org/rfc/rfc8725#section-3.8)).
     ///
@@ -134,25 +209,99 @@ impl Verifier {
         token: &str,
         keys: &JwkSet,
         now: UnixTime,
-    ) -> Result<Verified<T>, VerifyError> {
-        let jws = verify_jws(token, keys, &self.algorithms)?;
-        if let Some(typ) = &self.typ {
-            if !jws.header().has_typ(typ) {
-                return Err(VerifyError::Typ);
-            }
-        }
-        let registered = RegisteredClaims::parse(jws.payload())?;
-        self.check_issuer(&registered)?;
-        self.check_audience(&registered)?;
-        self.check_time(&registered, now)?;
-        self.check_required(jws.payload())?;
-        // Strictness and the object were checked with the registered claims.
-        let claims = serde_json::from_slice(jws.payload()).map_err(|_| VerifyError::ClaimsShape)?;
-        let key_id = jws.key().shared_key_id();
-        Ok(Verified { claims, registered, key_id })
+    ) -> Result<Verified<'static, T>, VerifyError> {
+        let mut payload = Vec::new();
+        let signer = self.open(token, keys, &mut payload)?;
+        let payload = String::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
+        let (claims, found) = {
+            let (claims, registered) = self.read::<T>(&payload, now)?;
+            (claims, registered.into_found())
+        };
+        Ok(signer.vouch(claims, RegisteredClaims::new(Cow::Owned(payload), found)))
     }
 
-    fn check_issuer(&self, claims: &RegisteredClaims) -> Result<(), VerifyError> {
+    /// Checks a JWT as [`Verifier::verify`] does, and lets `T` borrow from the payload, which stays in
+    /// `buffer`. When the buffer has grown, no token allocates by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`] names the first rule that the token breaks.
+    pub fn verify_in<'b, T: Deserialize<'b>>(
+        &self,
+        token: &str,
+        keys: &JwkSet,
+        now: UnixTime,
+        buffer: &'b mut Buffer,
+    ) -> Result<Verified<'b, T>, VerifyError> {
+        let signer = self.open(token, keys, &mut buffer.payload)?;
+        let payload = core::str::from_utf8(&buffer.payload).map_err(|_| VerifyError::ClaimsJson)?;
+        let (claims, registered) = self.read::<T>(payload, now)?;
+        Ok(signer.vouch(claims, registered))
+    }
+
+    /// Checks everything but the claims, and decodes those.
+    fn open(&self, token: &str, keys: &JwkSet, payload: &mut Vec<u8>) -> Result<Signer, VerifyError> {
+        if token.len() > self.max_token_bytes {
+            return Err(VerifyError::TooLong);
+        }
+        let segments = Segments::split(token)?;
+        segments.read_header(&self.critical, |header| {
+            let key = segments.open(header, keys, &self.algorithms, payload)?;
+            if let Some(typ) = &self.typ {
+                if !header.has_typ(typ) {
+                    return Err(VerifyError::Typ);
+                }
+            }
+            let extended_header = header.extended().and_then(|text| core::str::from_utf8(text).ok());
+            Ok(Signer { key_id: key.shared_key_id(), extended_header: extended_header.map(Box::from) })
+        })
+    }
+
+    fn read<'p, T: Deserialize<'p>>(
+        &self,
+        payload: &'p str,
+        now: UnixTime,
+    ) -> Result<(T, RegisteredClaims<'p>), VerifyError> {
+        match reading::read(payload, &self.required) {
+            Ok((claims, registered, present)) => {
+                self.check(&registered, present, now)?;
+                Ok((claims, registered))
+            }
+            Err(_) => self.read_apart(payload, now),
+        }
+    }
+
+    /// Reads the claims once for the rules and once for `T`: the rules come first, and name their error.
+    #[cold]
+    fn read_apart<'p, T: Deserialize<'p>>(
+        &self,
+        payload: &'p str,
+        now: UnixTime,
+    ) -> Result<(T, RegisteredClaims<'p>), VerifyError> {
+        let (IgnoredAny, registered, present) = reading::read(payload, &self.required)?;
+        self.check(&registered, present, now)?;
+        let claims = json::object_from_slice(payload.as_bytes(), MAX_TOKEN_BYTES);
+        claims.map(|claims| (claims, registered)).map_err(|_| VerifyError::ClaimsShape)
+    }
+
+    fn check(
+        &self,
+        claims: &RegisteredClaims<'_>,
+        present: Present,
+        now: UnixTime,
+    ) -> Result<(), VerifyError> {
+        self.check_issuer(claims)?;
+        self.check_audience(claims)?;
+        self.check_subject(claims)?;
+        self.check_time(claims, now)?;
+        self.check_issue(claims, now)?;
+        match present.missing(&self.required, claims.payload()) {
+            Some(name) => Err(VerifyError::MissingClaim(Claim::from_name(name))),
+            None => Ok(()),
+        }
+    }
+
+    fn check_issuer(&self, claims: &RegisteredClaims<'_>) -> Result<(), VerifyError> {
         let Accepted::Listed(issuers) = &self.issuers else {
             return Ok(());
         };
@@ -160,21 +309,29 @@ impl Verifier {
         if issuers.iter().any(|accepted| accepted == issuer) { Ok(()) } else { Err(VerifyError::Issuer) }
     }
 
-    fn check_audience(&self, claims: &RegisteredClaims) -> Result<(), VerifyError> {
+    fn check_audience(&self, claims: &RegisteredClaims<'_>) -> Result<(), VerifyError> {
         let Accepted::Listed(audiences) = &self.audiences else {
             return Ok(());
         };
         if !claims.has_audience() {
             return Err(VerifyError::MissingClaim(Claim::Audience));
         }
-        if claims.audiences().iter().any(|audience| audiences.contains(audience)) {
+        if claims.audiences().any(|audience| audiences.iter().any(|accepted| accepted == audience)) {
             Ok(())
         } else {
             Err(VerifyError::Audience)
         }
     }
 
-    fn check_time(&self, claims: &RegisteredClaims, now: UnixTime) -> Result<(), VerifyError> {
+    fn check_subject(&self, claims: &RegisteredClaims<'_>) -> Result<(), VerifyError> {
+        match (&self.subject, claims.subject()) {
+            (Some(_), None) => Err(VerifyError::MissingClaim(Claim::Subject)),
+            (Some(wanted), Some(subject)) if wanted != subject => Err(VerifyError::Subject),
+            (Some(_), Some(_)) | (None, _) => Ok(()),
+        }
+    }
+
+    fn check_time(&self, claims: &RegisteredClaims<'_>, now: UnixTime) -> Result<(), VerifyError> {
         match (claims.expiration(), self.expiration) {
             (None, Expiration::Required) => return Err(VerifyError::MissingClaim(Claim::Expiration)),
             // RFC 7519 section 4.1.4: now must be before exp.
@@ -190,17 +347,37 @@ impl Verifier {
         }
     }
 
-    fn check_required(&self, payload: &[u8]) -> Result<(), VerifyError> {
-        if self.required.is_empty() {
-            return Ok(());
+    fn check_issue(&self, claims: &RegisteredClaims<'_>, now: UnixTime) -> Result<(), VerifyError> {
+        let issued_at = || claims.issued_at().ok_or(VerifyError::MissingClaim(Claim::IssuedAt));
+        if let (FutureIssue::Refused, Some(issued_at)) = (self.future_issue, claims.issued_at()) {
+            if issued_at > now.saturating_add(self.leeway) {
+                return Err(VerifyError::IssuedInFuture);
+            }
         }
-        let claims = serde_json::from_slice::<BTreeMap<String, Option<IgnoredAny>>>(payload)
-            .map_err(|_| VerifyError::ClaimsJson)?;
-        let is_missing = |name: &&String| !matches!(claims.get(*name), Some(Some(_)));
-        match self.required.iter().find(is_missing) {
-            Some(name) => Err(VerifyError::MissingClaim(Claim::from_name(name))),
-            None => Ok(()),
+        if let Some(max_age) = self.max_age {
+            if now > issued_at()?.saturating_add(max_age).saturating_add(self.leeway) {
+                return Err(VerifyError::TooOld);
+            }
         }
+        if let Some(max_lifetime) = self.max_lifetime {
+            let expiration = claims.expiration().ok_or(VerifyError::MissingClaim(Claim::Expiration))?;
+            if expiration > issued_at()?.saturating_add(max_lifetime) {
+                return Err(VerifyError::LifetimeTooLong);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is known of a token before its claims are read.
+struct Signer {
+    key_id: Option<Arc<str>>,
+    extended_header: Option<Box<str>>,
+}
+
+impl Signer {
+    fn vouch<T>(self, claims: T, registered: RegisteredClaims<'_>) -> Verified<'_, T> {
+        Verified { claims, registered, key_id: self.key_id, extended_header: self.extended_header }
     }
 }
 
@@ -210,39 +387,5 @@ impl Accepted {
             Self::Listed(values) => values.push(value),
             Self::Any => {}
         }
-    }
-}
-
-/// The claims of a JWT that passed every check of a [`Verifier`], which alone makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified<T> {
-    claims: T,
-    registered: RegisteredClaims,
-    key_id: Option<Arc<str>>,
-}
-
-impl<T> Verified<T> {
-    /// Returns the claims.
-    #[must_use]
-    pub const fn claims(&self) -> &T {
-        &self.claims
-    }
-
-    /// Returns the claims alone.
-    #[must_use]
-    pub fn into_claims(self) -> T {
-        self.claims
-    }
-
-    /// Returns the registered claims.
-    #[must_use]
-    pub const fn registered(&self) -> &RegisteredClaims {
-        &self.registered
-    }
-
-    /// Returns the id of the key that signed, when the key has one.
-    #[must_use]
-    pub fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
     }
 }

@@ -24,7 +24,11 @@ fn verifier() -> Verifier {
 }
 
 /// Verifies the claims text with `iss` and `aud` in front.
-fn verify(verifier: &Verifier, claims: &str, now: u64) -> Result<Verified<Map<String, Value>>, VerifyError> {
+fn verify(
+    verifier: &Verifier,
+    claims: &str,
+    now: u64,
+) -> Result<Verified<'static, Map<String, Value>>, VerifyError> {
     let text = format!(r#"{{"iss":"https://as.example","aud":"https://api.example"{claims}}}"#);
     let token = key().sign(Some("JWT"), text.as_bytes()).unwrap();
     verifier.verify(&token, &keys(), UnixTime::from_secs(now))
@@ -207,7 +211,7 @@ fn rfc7519_4_1_verified_claims_are_typed() {
     let verified = verify(&verifier(), claims, 2).unwrap();
     let registered = verified.registered();
     assert_eq!(registered.issuer(), Some("https://as.example"));
-    assert_eq!(registered.audiences(), ["https://api.example"]);
+    assert_eq!(registered.audiences().collect::<Vec<_>>(), ["https://api.example"]);
     assert_eq!(registered.subject(), Some("user-1"));
     assert_eq!(registered.jwt_id(), Some("id-1"));
     assert_eq!(registered.expiration(), Some(UnixTime::from_secs(10)));

@@ -161,7 +161,7 @@ impl Guard {
 
     // RFC 9068 section 4.
     fn read(&self, token: &SecretString, now: UnixTime) -> Result<TokenContents, Reason> {
-        let verified: Verified<AccessTokenClaims> =
+        let verified: Verified<'_, AccessTokenClaims> =
             self.verifier.verify(token.expose(), &self.keys, now).map_err(Reason::Token)?;
         let registered = verified.registered();
         // RFC 7519 section 4.1.2: an empty `sub` identifies nobody.

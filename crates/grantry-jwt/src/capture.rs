@@ -1,0 +1,280 @@
+//! The values of registered claims, seen on their way to the caller's type.
+
+use alloc::{borrow::Cow, borrow::ToOwned, boxed::Box, vec::Vec};
+use core::ops::Range;
+use core::{fmt, marker::PhantomData};
+
+use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, SeqDeserializer};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+use serde_json::{Number, Value};
+
+/// A string of a payload.
+#[derive(Clone)]
+pub(crate) enum Text {
+    /// It stands there as it is.
+    Verbatim(Range<usize>),
+    /// It is written with escapes.
+    Copied(Box<str>),
+}
+
+impl Text {
+    pub(crate) fn as_str<'a>(&'a self, payload: &'a str) -> &'a str {
+        match self {
+            Self::Verbatim(place) => payload.get(place.clone()).unwrap_or_default(),
+            Self::Copied(text) => text,
+        }
+    }
+
+    fn new(text: &Cow<'_, str>, payload: &str) -> Self {
+        match place(text, payload) {
+            Some(place) => Self::Verbatim(place),
+            None => Self::Copied(text.as_ref().into()),
+        }
+    }
+}
+
+/// One string or an array of strings of a payload.
+#[derive(Clone)]
+pub(crate) enum Texts {
+    /// From the start of the first to the end of the last, with quotes between them and none within.
+    Verbatim(Range<usize>),
+    Copied(Vec<Box<str>>),
+}
+
+impl Texts {
+    pub(crate) fn iter<'a>(&'a self, payload: &'a str) -> impl Iterator<Item = &'a str> {
+        let (verbatim, copied): (_, &[_]) = match self {
+            Self::Verbatim(place) => (payload.get(place.clone()), &[]),
+            Self::Copied(texts) => (None, texts),
+        };
+        verbatim.into_iter().flat_map(unquoted).chain(copied.iter().map(|text| &**text))
+    }
+}
+
+/// Returns the strings of a piece of JSON that starts and ends inside of one.
+fn unquoted(piece: &str) -> impl Iterator<Item = &str> {
+    piece.split('"').step_by(2)
+}
+
+/// Returns where in the payload the very bytes of a text are.
+pub(crate) fn place(text: &str, payload: &str) -> Option<Range<usize>> {
+    let start = text.as_ptr().addr().checked_sub(payload.as_ptr().addr())?;
+    let place = start..start.checked_add(text.len())?;
+    payload.get(place.clone()).map(|_| place)
+}
+
+/// The value of a claim, as far as a registered one may have it.
+pub(crate) enum Captured<'de> {
+    Text(Cow<'de, str>),
+    /// An array of strings without escapes, from the start of the first to the end of the last.
+    Verbatim(&'de str),
+    /// An array of strings.
+    Texts(Vec<Cow<'de, str>>),
+    Number(Number),
+    Other,
+}
+
+impl<'de> Captured<'de> {
+    pub(crate) fn text(&self, payload: &str) -> Option<Text> {
+        match self {
+            Self::Text(text) => Some(Text::new(text, payload)),
+            Self::Verbatim(_) | Self::Texts(_) | Self::Number(_) | Self::Other => None,
+        }
+    }
+
+    /// RFC 7519 section 4.1.3: one string or an array of strings.
+    pub(crate) fn texts(&self, payload: &str) -> Option<Texts> {
+        match self {
+            Self::Text(text) => Some(match Text::new(text, payload) {
+                Text::Verbatim(place) => Texts::Verbatim(place),
+                Text::Copied(text) => Texts::Copied(alloc::vec![text]),
+            }),
+            Self::Verbatim(texts) => place(texts, payload).map(Texts::Verbatim),
+            Self::Texts(texts) => {
+                Some(Texts::Copied(texts.iter().map(|text| text.as_ref().into()).collect()))
+            }
+            Self::Number(_) | Self::Other => None,
+        }
+    }
+
+    pub(crate) const fn number(&self) -> Option<&Number> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Text(_) | Self::Verbatim(_) | Self::Texts(_) | Self::Other => None,
+        }
+    }
+}
+
+/// Captures a value of this payload.
+#[derive(Clone, Copy)]
+pub(crate) struct Capture<'de> {
+    pub(crate) payload: &'de str,
+}
+
+impl<'de> Capture<'de> {
+    /// Adds a string to an array.
+    fn join(self, texts: Captured<'de>, text: Cow<'de, str>) -> Captured<'de> {
+        let mut list = match (texts, &text) {
+            (Captured::Texts(list), Cow::Borrowed(text)) if list.is_empty() => {
+                return Captured::Verbatim(text);
+            }
+            (Captured::Verbatim(before), Cow::Borrowed(text)) => {
+                let (start, end) = (place(before, self.payload), place(text, self.payload));
+                let whole = start.zip(end).and_then(|(start, end)| self.payload.get(start.start..end.end));
+                return whole.map_or(Captured::Other, Captured::Verbatim);
+            }
+            (Captured::Verbatim(before), Cow::Owned(_)) => unquoted(before).map(Cow::Borrowed).collect(),
+            (Captured::Texts(list), _) => list,
+            (other, _) => return other,
+        };
+        list.push(text);
+        Captured::Texts(list)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Capture<'de> {
+    type Value = Captured<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Capture<'de> {
+    type Value = Captured<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Captured::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Captured::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Captured::Number(number.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Captured::Number(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Number::from_f64(number).map_or(Captured::Other, Captured::Number))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Captured::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Captured::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Captured::Texts(Vec::new());
+        while let Some(item) = items.next_element_seed(self)? {
+            texts = match item {
+                Captured::Text(text) => self.join(texts, text),
+                Captured::Verbatim(_) | Captured::Texts(_) | Captured::Number(_) | Captured::Other => {
+                    Captured::Other
+                }
+            };
+        }
+        Ok(texts)
+    }
+
+    /// With its feature `arbitrary_precision` the parser shows a number as an object.
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        match Value::deserialize(MapAccessDeserializer::new(members))? {
+            Value::Number(number) => Ok(Captured::Number(number)),
+            Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                Ok(Captured::Other)
+            }
+        }
+    }
+}
+
+/// Hands on what was captured, as the parser would have.
+pub(crate) struct CapturedReader<'de, E> {
+    value: Captured<'de>,
+    error: PhantomData<E>,
+}
+
+impl<'de, E> CapturedReader<'de, E> {
+    pub(crate) const fn new(value: Captured<'de>) -> Self {
+        Self { value, error: PhantomData }
+    }
+}
+
+impl<'de, E: Error> IntoDeserializer<'de, E> for CapturedReader<'de, E> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de, E: Error> Deserializer<'de> for CapturedReader<'de, E> {
+    type Error = E;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        match self.value {
+            Captured::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
+            Captured::Text(Cow::Owned(text)) => visitor.visit_string(text),
+            Captured::Verbatim(texts) => visit_texts(unquoted(texts).map(Cow::Borrowed), visitor),
+            Captured::Texts(texts) => visit_texts(texts.into_iter(), visitor),
+            Captured::Number(number) => number.deserialize_any(visitor).map_err(E::custom),
+            Captured::Other => visitor.visit_unit(),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, E> {
+        match self.value {
+            Captured::Text(Cow::Borrowed(text)) => {
+                BorrowedStrDeserializer::new(text).deserialize_enum(name, variants, visitor)
+            }
+            Captured::Text(Cow::Owned(text)) => {
+                text.into_deserializer().deserialize_enum(name, variants, visitor)
+            }
+            Captured::Verbatim(_) | Captured::Texts(_) | Captured::Number(_) | Captured::Other => {
+                self.deserialize_any(visitor)
+            }
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+fn visit_texts<'de, V: Visitor<'de>, E: Error>(
+    texts: impl Iterator<Item = Cow<'de, str>>,
+    visitor: V,
+) -> Result<V::Value, E> {
+    let mut items = SeqDeserializer::new(texts.map(|text| CapturedReader::new(Captured::Text(text))));
+    let value = visitor.visit_seq(&mut items)?;
+    items.end()?;
+    Ok(value)
+}
