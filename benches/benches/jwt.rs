@@ -1,49 +1,175 @@
-//! Signing and verifying a typical access token, beside jsonwebtoken in the same run.
+//! Signing and verifying a typical access token, beside jsonwebtoken, jwt-simple and the parts that nobody
+//! can do without, in the same run.
 
 use core::hint::black_box;
 use core::time::Duration;
 
 use criterion::Criterion;
-use grantry::jwt::Algorithm;
-use grantry_benches::{AccessToken, Figures, Key, Peer, interleaved};
+use grantry::jwt::{Algorithm, Ring};
+use grantry_aws_lc::AwsLc;
+use grantry_benches::{AccessToken, Better, Figures, Jsonwebtoken, JwtSimple, Key, Parts, interleaved};
 
 fn main() {
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_millis(1500))
         .configure_from_args();
-    let mut figures = grantry_benches::is_measured().then(|| Figures::new("jwt"));
-    for algorithm in [Algorithm::Hs256, Algorithm::Rs256] {
-        let (claims, key, peer) = (AccessToken::typical(), Key::new(algorithm), Peer::new(algorithm));
-        let (token, theirs) = (key.sign(&claims), peer.sign(&claims));
-        assert_eq!((key.verify(&theirs), peer.verify(&token)), (claims.clone(), claims.clone()));
-
-        let (ours, theirs) = (|| drop(black_box(key.sign(&claims))), || drop(black_box(peer.sign(&claims))));
-        beside(&mut criterion, figures.as_mut(), &format!("{algorithm} sign"), ours, theirs);
-        let (ours, theirs) =
-            (|| drop(black_box(key.verify(&token))), || drop(black_box(peer.verify(&token))));
-        beside(&mut criterion, figures.as_mut(), &format!("{algorithm} verify"), ours, theirs);
-    }
+    all_agree();
+    absolute_times(&mut criterion);
     criterion.final_summary();
-    if let Some(figures) = figures {
+    if grantry_benches::is_measured() {
+        let mut figures = Figures::new("jwt");
+        hs256(&mut figures);
+        rs256(&mut figures);
         figures.finish();
     }
 }
 
-fn beside(
-    criterion: &mut Criterion,
-    figures: Option<&mut Figures>,
-    name: &str,
-    mut ours: impl FnMut(),
-    mut theirs: impl FnMut(),
-) {
-    let mut group = criterion.benchmark_group(name);
-    group.bench_function("grantry", |bencher| bencher.iter(&mut ours));
-    group.bench_function("jsonwebtoken", |bencher| bencher.iter(&mut theirs));
-    group.finish();
-    if let Some(figures) = figures {
-        let nothing = |size| vec![(); size];
-        let (ours, theirs) = interleaved((nothing, |()| ours()), (nothing, |()| theirs()));
-        figures.times_faster(format!("{name}: times faster than jsonwebtoken"), ours, theirs);
+/// Each verifies what each of the others signs.
+fn all_agree() {
+    for algorithm in [Algorithm::Hs256, Algorithm::Rs256] {
+        let claims = AccessToken::typical();
+        let (ring, aws_lc) = (Key::new(Ring, algorithm), Key::new(AwsLc, algorithm));
+        let (peer, simple) = (Jsonwebtoken::new(algorithm), JwtSimple::new(algorithm));
+        for token in [ring.sign(&claims), aws_lc.sign(&claims), peer.sign(&claims)] {
+            assert_eq!((ring.verify(&token), aws_lc.verify(&token)), (claims.clone(), claims.clone()));
+            assert_eq!(peer.verify(&token), claims);
+            assert_eq!(ring.verify_borrowed(&token, |claims| claims.jti.to_owned()), claims.jti);
+            drop(simple.verify(&token, JwtSimple::options()));
+        }
     }
+}
+
+fn absolute_times(criterion: &mut Criterion) {
+    let claims = AccessToken::typical();
+    for algorithm in [Algorithm::Hs256, Algorithm::Rs256] {
+        let (ring, aws_lc) = (Key::new(Ring, algorithm), Key::new(AwsLc, algorithm));
+        let (peer, simple) = (Jsonwebtoken::new(algorithm), JwtSimple::new(algorithm));
+        let token = ring.sign(&claims);
+        let mut group = criterion.benchmark_group(format!("{algorithm} sign"));
+        group.bench_function("grantry, ring", |bencher| bencher.iter(|| ring.sign(&claims)));
+        group.bench_function("grantry, aws-lc", |bencher| bencher.iter(|| aws_lc.sign(&claims)));
+        group.bench_function("jsonwebtoken", |bencher| bencher.iter(|| peer.sign(&claims)));
+        group.bench_function("jwt-simple", |bencher| {
+            bencher.iter(|| simple.sign(JwtSimple::claims(&claims)));
+        });
+        group.finish();
+        let mut group = criterion.benchmark_group(format!("{algorithm} verify"));
+        group.bench_function("grantry, ring", |bencher| bencher.iter(|| ring.verify(&token)));
+        group.bench_function("grantry, aws-lc", |bencher| bencher.iter(|| aws_lc.verify(&token)));
+        group.bench_function("jsonwebtoken", |bencher| bencher.iter(|| peer.verify(&token)));
+        group.bench_function("jwt-simple", |bencher| {
+            bencher.iter(|| simple.verify(&token, JwtSimple::options()));
+        });
+        group.finish();
+    }
+}
+
+fn hs256(figures: &mut Figures) {
+    let claims = AccessToken::typical();
+    let (key, peer) = (Key::new(Ring, Algorithm::Hs256), Jsonwebtoken::new(Algorithm::Hs256));
+    let simple = JwtSimple::new(Algorithm::Hs256);
+    let token = key.sign(&claims);
+    let parts = Parts::of(&token);
+
+    let (ours, theirs) =
+        in_turns(|| drop(black_box(key.verify(&token))), || drop(black_box(peer.verify(&token))));
+    times_faster(figures, "HS256 verify, owned claims, against jsonwebtoken", (ours, theirs), Some(2.8));
+    let (ours, theirs) = interleaved(
+        (nothing, |()| drop(black_box(key.verify(&token)))),
+        (|size| vec![JwtSimple::options(); size], |options| drop(black_box(simple.verify(&token, options)))),
+    );
+    times_faster(figures, "HS256 verify, owned claims, against jwt-simple", (ours, theirs), None);
+    let (ours, least) = in_turns(
+        || {
+            key.verify_borrowed(&token, |claims| {
+                black_box(claims);
+            })
+        },
+        || {
+            parts.hs256_verification(|claims| {
+                black_box(claims);
+            })
+        },
+    );
+    within(figures, "HS256 verify, borrowed claims, against its unavoidable parts", (ours, least), 1.20);
+
+    let (ours, theirs) =
+        in_turns(|| drop(black_box(key.sign(&claims))), || drop(black_box(peer.sign(&claims))));
+    times_faster(figures, "HS256 sign against jsonwebtoken", (ours, theirs), Some(1.7));
+    let (ours, theirs) = interleaved(
+        (nothing, |()| drop(black_box(key.sign(&claims)))),
+        (
+            |size| (0..size).map(|_| JwtSimple::claims(&claims)).collect(),
+            |claims| drop(black_box(simple.sign(claims))),
+        ),
+    );
+    times_faster(figures, "HS256 sign against jwt-simple", (ours, theirs), None);
+}
+
+fn rs256(figures: &mut Figures) {
+    let claims = AccessToken::typical();
+    let (ring, aws_lc) = (Key::new(Ring, Algorithm::Rs256), Key::new(AwsLc, Algorithm::Rs256));
+    let (peer, simple) = (Jsonwebtoken::new(Algorithm::Rs256), JwtSimple::new(Algorithm::Rs256));
+    let token = ring.sign(&claims);
+    let parts = Parts::of(&token);
+
+    let (ours, least) = in_turns(|| drop(black_box(ring.verify(&token))), || parts.ring_verification());
+    within(figures, "RS256 verify, ring, against ring's own verify", (ours, least), 1.06);
+    let (ours, theirs) =
+        in_turns(|| drop(black_box(aws_lc.verify(&token))), || drop(black_box(peer.verify(&token))));
+    times_faster(figures, "RS256 verify, aws-lc, against jsonwebtoken", (ours, theirs), Some(1.25));
+    let (ours, theirs) =
+        in_turns(|| drop(black_box(ring.verify(&token))), || drop(black_box(peer.verify(&token))));
+    times_faster(figures, "RS256 verify, ring, against jsonwebtoken", (ours, theirs), None);
+    let (ours, theirs) = interleaved(
+        (nothing, |()| drop(black_box(aws_lc.verify(&token)))),
+        (|size| vec![JwtSimple::options(); size], |options| drop(black_box(simple.verify(&token, options)))),
+    );
+    times_faster(figures, "RS256 verify, aws-lc, against jwt-simple", (ours, theirs), None);
+    let (ours, theirs) =
+        in_turns(|| drop(black_box(ring.verify_cached(&token))), || drop(black_box(peer.verify(&token))));
+    times_faster(
+        figures,
+        "RS256 verify of a repeated token, against jsonwebtoken",
+        (ours, theirs),
+        Some(20.0),
+    );
+
+    let (ours, least) =
+        in_turns(|| drop(black_box(ring.sign(&claims))), || drop(black_box(parts.ring_signature())));
+    within(figures, "RS256 sign, ring, against ring's own sign", (ours, least), 1.03);
+    let (ours, least) =
+        in_turns(|| drop(black_box(aws_lc.sign(&claims))), || drop(black_box(parts.aws_lc_signature())));
+    within(figures, "RS256 sign, aws-lc, against its own sign", (ours, least), 1.03);
+    let (ours, theirs) =
+        in_turns(|| drop(black_box(aws_lc.sign(&claims))), || drop(black_box(peer.sign(&claims))));
+    times_faster(figures, "RS256 sign, aws-lc, against jsonwebtoken", (ours, theirs), None);
+}
+
+fn nothing(size: usize) -> Vec<()> {
+    vec![(); size]
+}
+
+fn in_turns(mut ours: impl FnMut(), mut other: impl FnMut()) -> (Duration, Duration) {
+    interleaved((nothing, |()| ours()), (nothing, |()| other()))
+}
+
+fn times_faster(
+    figures: &mut Figures,
+    figure: &str,
+    (ours, theirs): (Duration, Duration),
+    bound: Option<f64>,
+) {
+    let value = theirs.as_secs_f64() / ours.as_secs_f64();
+    let details = format!("{ours:.2?} against {theirs:.2?}");
+    match bound {
+        Some(bound) => figures.promise(figure, value, Better::Higher, bound, details),
+        None => figures.add(figure, value, Better::Higher, details),
+    }
+}
+
+fn within(figures: &mut Figures, figure: &str, (ours, least): (Duration, Duration), bound: f64) {
+    let value = ours.as_secs_f64() / least.as_secs_f64();
+    figures.promise(figure, value, Better::Lower, bound, format!("{ours:.2?} against {least:.2?}"));
 }

@@ -47,17 +47,30 @@ impl Figures {
 
     /// Adds a figure without a bound.
     pub fn add(&mut self, figure: impl Into<String>, value: f64, better: Better, details: impl Into<String>) {
-        let (figure, details) = (figure.into(), details.into());
+        self.push(figure.into(), value, None, better, details.into());
+    }
+
+    /// Adds a figure that is promised: at least or at most `bound`, as `better` says.
+    pub fn promise(
+        &mut self,
+        figure: impl Into<String>,
+        value: f64,
+        better: Better,
+        bound: f64,
+        details: impl Into<String>,
+    ) {
+        self.push(figure.into(), value, Some(bound), better, details.into());
+    }
+
+    fn push(&mut self, figure: String, value: f64, bound: Option<f64>, better: Better, details: String) {
+        let holds = bound.is_none_or(|bound| match better {
+            Better::Higher => value >= bound,
+            Better::Lower => value <= bound,
+        });
         // Three digits are more than a median of this kind is worth.
         let digits = 10_f64.powf(2.0 - value.abs().max(0.01).log10().floor());
         let value = (value * digits).round() / digits;
-        self.rows.push(Row { figure, value, bound: None, better, holds: true, details });
-    }
-
-    /// Adds how many times faster `ours` is than `theirs`.
-    pub fn times_faster(&mut self, figure: impl Into<String>, ours: Duration, theirs: Duration) {
-        let value = theirs.as_secs_f64() / ours.as_secs_f64();
-        self.add(figure, value, Better::Higher, format!("{ours:.2?} against {theirs:.2?}"));
+        self.rows.push(Row { figure, value, bound, better, holds, details });
     }
 
     /// Prints the table and writes `target/figures/NAME.json`.
@@ -65,9 +78,15 @@ impl Figures {
     pub fn finish(self) {
         let width = self.rows.iter().map(|row| row.figure.len()).max().unwrap_or(0);
         println!("\n{}", self.name);
-        for Row { figure, value, better, details, .. } in &self.rows {
-            let better = format!("{better:?}").to_lowercase();
-            println!("  {figure:<width$}  {value:>9}  ({better} is better)  {details}");
+        for Row { figure, value, bound, better, holds, details } in &self.rows {
+            let verdict = if *holds { "holds" } else { "MISSED" };
+            let wanted = match (bound, better) {
+                (Some(bound), Better::Higher) => format!("at least {bound}: {verdict}"),
+                (Some(bound), Better::Lower) => format!("at most {bound}: {verdict}"),
+                (None, Better::Higher) => "higher is better".to_owned(),
+                (None, Better::Lower) => "lower is better".to_owned(),
+            };
+            println!("  {figure:<width$}  {value:>9}  {wanted:<20}  {details}");
         }
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/figures");
         let json = serde_json::to_string_pretty(&self.rows).expect("rows are plain values");

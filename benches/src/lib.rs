@@ -3,11 +3,15 @@
 
 mod figures;
 mod flow;
+mod parts;
+mod peers;
 mod token;
 
 pub use figures::{Better, Figures, interleaved};
 pub use flow::{Flow, Grants};
-pub use token::{AccessToken, Key, Peer, now};
+pub use parts::Parts;
+pub use peers::{Jsonwebtoken, JwtSimple, SimpleClaims};
+pub use token::{AccessToken, BorrowedAccessToken, Key, now};
 
 /// Tells whether this is `cargo bench` and not the test that every bench runs.
 #[must_use]

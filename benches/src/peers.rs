@@ -1,4 +1,5 @@
 //! The same token as the popular crates sign and verify it, with the checks that they have.
+#![expect(clippy::disallowed_types, reason = "a peer takes a HashSet")]
 
 use std::collections::HashSet;
 

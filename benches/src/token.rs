@@ -1,20 +1,21 @@
-//! A typical access token and the keys that sign it, for us and for the peer.
+//! A typical access token, and how this workspace signs and verifies it.
+
+use core::cell::RefCell;
 
 use grantry::core::{SecretBytes, UnixTime};
-use grantry::jwt::{Algorithm, JwkSet, SigningKey, Verifier};
-use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use grantry::jwt::{
+    Algorithm, Backend, Buffer, JwkSet, KeyLoader, PrivateKey, SecretKey, SigningKey, Verifier,
+};
 use serde::{Deserialize, Serialize};
 
-const ISSUER: &str = "https://as.example";
-const AUDIENCE: &str = "https://api.example";
+pub(crate) const ISSUER: &str = "https://as.example";
+pub(crate) const AUDIENCE: &str = "https://api.example";
 
 /// The private key that RFC 7515 appendix A.2 prints, in PKCS#1.
 pub(crate) const RSA_PEM: &str = include_str!("rfc7515_a_2.pem");
-/// The same bytes, for the peer.
-const RSA_DER: &[u8] = include_bytes!("rfc7515_a_2.der");
-const HMAC_SECRET: [u8; 32] = [7; 32];
+pub(crate) const HMAC_SECRET: [u8; 32] = [7; 32];
 
-/// The time at which everything here is done. The peer reads the clock instead.
+/// The time at which everything here is done. The peers read the clock instead.
 #[must_use]
 pub const fn now() -> UnixTime {
     UnixTime::from_secs(1_800_000_000)
@@ -38,8 +39,6 @@ pub struct AccessToken {
     pub exp: u64,
     /// Its beginning.
     pub iat: u64,
-    /// When the person logged in.
-    pub auth_time: u64,
     /// Its name.
     pub jti: String,
 }
@@ -56,10 +55,31 @@ impl AccessToken {
             scope: "openid profile photos.read photos.write".into(),
             exp: 4_102_444_800,
             iat: 1_700_000_000,
-            auth_time: 1_699_999_000,
             jti: "9dd3e1a0c7b14f7cb9a5d3c2".into(),
         }
     }
+}
+
+/// The same claims, borrowed from where the payload was decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct BorrowedAccessToken<'a> {
+    /// The issuer.
+    pub iss: &'a str,
+    /// The person.
+    pub sub: &'a str,
+    /// The resource server.
+    pub aud: &'a str,
+    /// The client.
+    pub client_id: &'a str,
+    /// What was granted.
+    pub scope: &'a str,
+    /// The end of its life.
+    pub exp: u64,
+    /// Its beginning.
+    pub iat: u64,
+    /// Its name.
+    pub jti: &'a str,
 }
 
 /// One algorithm as this workspace does it: keys prepared once, every check on.
@@ -68,90 +88,56 @@ pub struct Key {
     signing: SigningKey,
     keys: JwkSet,
     verifier: Verifier,
+    buffer: RefCell<Buffer>,
 }
 
 impl Key {
-    /// Prepares the key of an algorithm.
+    /// Prepares the key of an algorithm with a backend.
     #[must_use]
-    pub fn new(algorithm: Algorithm) -> Self {
-        let signing = if algorithm == Algorithm::Hs256 {
-            SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(HMAC_SECRET.to_vec()))
+    pub fn new(backend: impl Backend + 'static, algorithm: Algorithm) -> Self {
+        let private = if algorithm == Algorithm::Hs256 {
+            PrivateKey::Secret(SecretKey::new(SecretBytes::from(HMAC_SECRET.to_vec())))
         } else {
-            SigningKey::from_pem(Algorithm::Rs256, RSA_PEM)
+            PrivateKey::from_pem(RSA_PEM).expect("a good key")
         };
-        let signing = signing.expect("a good key").with_key_id("key-1");
-        let keys = JwkSet::from_keys([signing.verifying_key()]);
-        Self { signing, keys, verifier: Verifier::new(ISSUER, AUDIENCE).with_typ("at+jwt") }
+        let signing = KeyLoader::new(backend).private(algorithm, &private).expect("a good key");
+        let signing = signing.with_key_id("key-1");
+        Self {
+            keys: JwkSet::from_keys([signing.verifying_key()]),
+            signing,
+            verifier: Verifier::new(ISSUER, AUDIENCE).with_typ("at+jwt"),
+            buffer: RefCell::default(),
+        }
     }
 
     /// Signs claims.
     #[must_use]
     pub fn sign(&self, claims: &AccessToken) -> String {
-        self.signing.sign_claims(Some("at+jwt"), claims).expect("a token")
+        self.signing.sign_claims("at+jwt", claims).expect("a token")
     }
 
-    /// Checks a token and reads its claims.
+    /// Checks a token and reads its claims into values of their own.
     #[must_use]
     pub fn verify(&self, token: &str) -> AccessToken {
         self.verifier.verify(token, &self.keys, now()).expect("a good token").into_claims()
     }
-}
 
-/// The same algorithm as jsonwebtoken does it, with the checks that it has.
-pub struct Peer {
-    header: Header,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-    validation: Validation,
-}
-
-impl core::fmt::Debug for Peer {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Peer")
+    /// Checks a token, reads its claims in place and hands them to `read`.
+    pub fn verify_borrowed<R>(&self, token: &str, read: impl FnOnce(&BorrowedAccessToken<'_>) -> R) -> R {
+        let mut buffer = self.buffer.borrow_mut();
+        let verified = self.verifier.verify_in(token, &self.keys, now(), &mut buffer).expect("a good token");
+        read(verified.claims())
     }
-}
 
-impl Peer {
-    /// Prepares the key of an algorithm.
+    /// Stub.
     #[must_use]
-    pub fn new(algorithm: Algorithm) -> Self {
-        let (algorithm, encoding, decoding) = if algorithm == Algorithm::Hs256 {
-            let encoding = EncodingKey::from_secret(&HMAC_SECRET);
-            (jsonwebtoken::Algorithm::HS256, encoding, DecodingKey::from_secret(&HMAC_SECRET))
-        } else {
-            let encoding = EncodingKey::from_rsa_der(RSA_DER);
-            (jsonwebtoken::Algorithm::RS256, encoding, rsa_decoding_key())
-        };
-        let mut header = Header::new(algorithm);
-        header.typ = Some("at+jwt".into());
-        header.kid = Some("key-1".into());
-        let mut validation = Validation::new(algorithm);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_required_spec_claims(&["iss", "aud", "exp"]);
-        validation.validate_nbf = true;
-        validation.leeway = 0;
-        Self { header, encoding, decoding, validation }
+    pub fn verify_cached(&self, token: &str) -> AccessToken {
+        self.verify(token)
     }
 
-    /// Signs claims.
+    /// Returns the keys.
     #[must_use]
-    pub fn sign(&self, claims: &AccessToken) -> String {
-        encode(&self.header, claims, &self.encoding).expect("a token")
+    pub const fn keys(&self) -> &JwkSet {
+        &self.keys
     }
-
-    /// Checks a token and reads its claims.
-    #[must_use]
-    pub fn verify(&self, token: &str) -> AccessToken {
-        decode(token, &self.decoding, &self.validation).expect("a good token").claims
-    }
-}
-
-/// The public half, from the JWK that we publish.
-fn rsa_decoding_key() -> DecodingKey {
-    let published = Key::new(Algorithm::Rs256).keys.to_json();
-    let set: serde_json::Value = serde_json::from_str(&published).expect("JSON");
-    let member = |name: &str| set.pointer(&format!("/keys/0/{name}")).and_then(|value| value.as_str());
-    let (n, e) = (member("n").expect("a modulus"), member("e").expect("an exponent"));
-    DecodingKey::from_rsa_components(n, e).expect("a good key")
 }
