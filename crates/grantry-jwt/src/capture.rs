@@ -60,10 +60,11 @@ fn unquoted(piece: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Returns where in the payload the very bytes of a text are.
+#[inline]
 pub(crate) fn place(text: &str, payload: &str) -> Option<Range<usize>> {
     let start = text.as_ptr().addr().checked_sub(payload.as_ptr().addr())?;
-    let place = start..start.checked_add(text.len())?;
-    payload.get(place.clone()).map(|_| place)
+    let end = start.checked_add(text.len())?;
+    (end <= payload.len()).then_some(start..end)
 }
 
 /// The value of a claim, as far as a registered one may have it.
@@ -150,6 +151,7 @@ impl<'de> Visitor<'de> for Capture<'de> {
         f.write_str("a JSON value")
     }
 
+    #[inline]
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
         Ok(Captured::Text(Cow::Borrowed(text)))
     }
@@ -158,14 +160,17 @@ impl<'de> Visitor<'de> for Capture<'de> {
         Ok(Captured::Text(Cow::Owned(text.to_owned())))
     }
 
+    #[inline]
     fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
         Ok(Captured::Number(number.into()))
     }
 
+    #[inline]
     fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
         Ok(Captured::Number(number.into()))
     }
 
+    #[inline]
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
         Ok(Number::from_f64(number).map_or(Captured::Other, Captured::Number))
     }

@@ -6,11 +6,12 @@ use core::{fmt, marker::PhantomData};
 use grantry_core::json;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess,
+    Visitor,
 };
 use serde::forward_to_deserialize_any;
 
-use crate::capture::{Capture, CapturedReader, place};
+use crate::capture::{Capture, Captured, CapturedReader, place};
 use crate::claims::{Found, MalformedClaim};
 use crate::jws::MAX_TOKEN_BYTES;
 use crate::{Claim, RegisteredClaims, VerifyError};
@@ -99,7 +100,7 @@ impl<'p, T: Deserialize<'p>> Visitor<'p> for Reader<'_, 'p, T> {
 
     fn visit_map<A: MapAccess<'p>>(self, members: A) -> Result<T, A::Error> {
         let Self { payload, required, notes, .. } = self;
-        T::deserialize(Object(Claims { members, payload, required, notes, claim: Claim::Other }))
+        T::deserialize(Object(&mut Claims { members, payload, required, notes, claim: Claim::Other }))
     }
 }
 
@@ -113,36 +114,126 @@ struct Claims<'a, 'p, A> {
     claim: Claim,
 }
 
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
 impl<'p, A: MapAccess<'p>> MapAccess<'p> for Claims<'_, 'p, A> {
     type Error = A::Error;
 
+    #[inline]
     fn next_key_seed<S: DeserializeSeed<'p>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        let Some(Name(name)) = self.members.next_key()? else {
-            return Ok(None);
-        };
-        self.claim = Claim::from_name(&name);
-        self.notes.present.note(self.required, &name, self.payload);
-        match name {
-            Cow::Borrowed(name) => seed.deserialize(BorrowedStrDeserializer::new(name)),
-            Cow::Owned(name) => seed.deserialize(name.into_deserializer()),
-        }
-        .map(Some)
+        let Self { members, payload, required, notes, claim } = self;
+        members.next_key_seed(NameSeed { seed, payload, required, notes, claim })
     }
 
+    #[inline]
     fn next_value_seed<S: DeserializeSeed<'p>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         if self.claim == Claim::Other {
             return self.members.next_value_seed(seed);
         }
-        let value = self.members.next_value_seed(Capture { payload: self.payload })?;
+        let Self { members, payload, notes, claim, .. } = self;
+        members.next_value_seed(ValueSeed { seed, payload, notes, claim: *claim })
+    }
+}
+
+struct NameSeed<'a, 'p, S> {
+    seed: S,
+    payload: &'p str,
+    required: &'a [String],
+    notes: &'a mut Notes,
+    claim: &'a mut Claim,
+}
+
+impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for NameSeed<'_, 'p, S> {
+    type Value = S::Value;
+
+    #[inline]
+    fn deserialize<D: Deserializer<'p>>(self, reader: D) -> Result<S::Value, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for NameSeed<'_, 'p, S> {
+    type Value = S::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a claim")
+    }
+
+    #[inline]
+    fn visit_borrowed_str<E: Error>(self, name: &'p str) -> Result<S::Value, E> {
+        *self.claim = Claim::from_name(name);
+        if !self.required.is_empty() {
+            self.notes.present.note(self.required, name, self.payload);
+        }
+        self.seed.deserialize(BorrowedStrDeserializer::new(name))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<S::Value, E> {
+        *self.claim = Claim::from_name(name);
+        self.seed.deserialize(name.into_deserializer())
+    }
+}
+
+struct ValueSeed<'a, 'p, S> {
+    seed: S,
+    payload: &'p str,
+    notes: &'a mut Notes,
+    claim: Claim,
+}
+
+impl<'p, S: DeserializeSeed<'p>> ValueSeed<'_, 'p, S> {
+    #[inline]
+    fn hand_on<E: Error>(self, value: Captured<'p>) -> Result<S::Value, E> {
         if let Err(MalformedClaim(claim)) = self.notes.found.keep(self.claim, &value, self.payload) {
             // Of several the first in the order of RFC 7519 section 4.1 is told.
             self.notes.malformed = Some(self.notes.malformed.map_or(claim, |other| other.min(claim)));
         }
-        seed.deserialize(CapturedReader::new(value))
+        self.seed.deserialize(CapturedReader::new(value))
+    }
+}
+
+impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for ValueSeed<'_, 'p, S> {
+    type Value = S::Value;
+
+    #[inline]
+    fn deserialize<D: Deserializer<'p>>(self, reader: D) -> Result<S::Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+macro_rules! captured {
+    ($($method:ident($($value:ident: $type:ty)?);)*) => {$(
+        #[inline]
+        fn $method<E: Error>(self, $($value: $type)?) -> Result<S::Value, E> {
+            let value = Capture { payload: self.payload }.$method($($value)?)?;
+            self.hand_on(value)
+        }
+    )*};
+}
+
+impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for ValueSeed<'_, 'p, S> {
+    type Value = S::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the value of a claim")
+    }
+
+    captured! {
+        visit_borrowed_str(text: &'p str);
+        visit_str(text: &str);
+        visit_u64(number: u64);
+        visit_i64(number: i64);
+        visit_f64(number: f64);
+        visit_bool(value: bool);
+        visit_unit();
+    }
+
+    fn visit_seq<A: SeqAccess<'p>>(self, items: A) -> Result<S::Value, A::Error> {
+        let value = Capture { payload: self.payload }.visit_seq(items)?;
+        self.hand_on(value)
+    }
+
+    fn visit_map<A: MapAccess<'p>>(self, members: A) -> Result<S::Value, A::Error> {
+        let value = Capture { payload: self.payload }.visit_map(members)?;
+        self.hand_on(value)
     }
 }
 

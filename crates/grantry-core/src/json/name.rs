@@ -12,61 +12,10 @@ use serde_json::Number;
 const RESERVED: &str = "$serde_json::private::";
 
 /// The name under which `serde_json` shows a number, with its feature `arbitrary_precision`.
-const NUMBER: &str = "$serde_json::private::Number";
-
-/// A member name, borrowed unless it holds an escape.
-pub(super) enum Name<'a> {
-    /// One that stands in the text.
-    Written(Cow<'a, str>),
-    /// One that the parser made up to show a number as an object.
-    OfNumber(Cow<'a, str>),
-    /// Another one that the parser made up: with its feature `raw_value` it hands out JSON text unread.
-    MadeUp(Cow<'a, str>),
-}
-
-impl<'a> Name<'a> {
-    pub(super) fn into_text(self) -> Cow<'a, str> {
-        match self {
-            Self::Written(text) | Self::OfNumber(text) | Self::MadeUp(text) => text,
-        }
-    }
-
-    fn made_up(text: Cow<'a, str>) -> Self {
-        if text == NUMBER { Self::OfNumber(text) } else { Self::MadeUp(text) }
-    }
-}
+pub(super) const NAME_OF_NUMBER: &str = "$serde_json::private::Number";
 
 pub(super) fn is_reserved(name: &str) -> bool {
     name.starts_with(RESERVED)
-}
-
-/// The parser says of a written name that it is there, and hands out a made-up one at once.
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a member name")
-            }
-
-            fn visit_some<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
-                Text::deserialize(reader).map(|Text(text)| Name::Written(text))
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Name::made_up(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Name::made_up(Cow::Owned(text.to_owned())))
-            }
-        }
-
-        reader.deserialize_option(Reader)
-    }
 }
 
 /// A string, borrowed unless it holds an escape.
@@ -99,38 +48,47 @@ impl<'de> Deserialize<'de> for Text<'de> {
 /// The names of one object so far. A usual object needs no allocation, a huge one no quadratic time.
 #[derive(Default)]
 pub(super) struct Names<'a> {
-    /// One bit for each name, so that most new names are known to be new at once.
+    /// A bit for each name, by which most new names are known to be new at once.
     traces: u64,
-    few: [&'a str; 16],
+    few: [Option<&'a str>; 16],
     count: usize,
     more: BTreeSet<Cow<'a, str>>,
 }
 
 impl<'a> Names<'a> {
     /// Adds a name and tells whether it is new.
-    pub(super) fn insert(&mut self, name: &Cow<'a, str>) -> bool {
-        let trace = trace(name);
-        if self.traces & trace != 0 && self.contains(name) {
+    #[inline]
+    pub(super) fn insert(&mut self, name: &'a str) -> bool {
+        if self.is_known(name) {
             return false;
         }
-        self.traces |= trace;
-        match (name, self.few.get_mut(self.count)) {
-            (Cow::Borrowed(name), Some(free)) => {
-                *free = name;
-                self.count += 1;
-            }
-            (Cow::Borrowed(_), None) | (Cow::Owned(_), _) => {
-                self.more.insert(name.clone());
-            }
+        if let Some(free) = self.few.get_mut(self.count) {
+            *free = Some(name);
+            self.count += 1;
+            return true;
         }
-        true
+        self.more.insert(Cow::Borrowed(name))
     }
 
-    fn contains(&self, name: &Cow<'a, str>) -> bool {
-        self.few.iter().take(self.count).any(|other| *other == name) || self.more.contains(name)
+    /// Adds a name that does not live as long as the names.
+    pub(super) fn insert_copy(&mut self, name: &str) -> bool {
+        !self.is_known(name) && self.more.insert(Cow::Owned(name.to_owned()))
+    }
+
+    #[inline]
+    fn is_known(&mut self, name: &str) -> bool {
+        let trace = trace(name);
+        let is_known = self.traces & trace != 0 && self.contains(name);
+        self.traces |= trace;
+        is_known
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.few.iter().flatten().any(|other| *other == name) || self.more.contains(name)
     }
 }
 
+#[inline]
 fn trace(name: &str) -> u64 {
     let byte = |byte: Option<&u8>| byte.copied().map_or(0, u32::from);
     let bytes = name.as_bytes();

@@ -1,14 +1,14 @@
 //! A parser behind a filter: a value is read as from the parser itself, and every object on the way is checked.
 
-use core::cell::Cell;
-use core::fmt;
+use alloc::{borrow::Cow, borrow::ToOwned};
+use core::{cell::Cell, fmt};
 
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
 use super::JsonError;
-use super::name::{Name, NameReader, Names, Text, is_reserved};
+use super::name::{NAME_OF_NUMBER, NameReader, Names, Text, is_reserved};
 
 /// What a reading has met.
 #[derive(Clone, Copy)]
@@ -35,6 +35,7 @@ impl<'a, I> Strict<'a, I> {
 }
 
 /// Keeps in mind that there was an error, whatever the reader makes of it.
+#[inline]
 fn noted<T, E>(verdict: &Cell<Verdict>, result: Result<T, E>) -> Result<T, E> {
     if result.is_err() {
         doubt(verdict);
@@ -42,12 +43,14 @@ fn noted<T, E>(verdict: &Cell<Verdict>, result: Result<T, E>) -> Result<T, E> {
     result
 }
 
+#[cold]
 fn doubt(verdict: &Cell<Verdict>) {
     if let Verdict::Strict = verdict.get() {
         verdict.set(Verdict::Unclear);
     }
 }
 
+#[cold]
 fn fail<E: Error>(verdict: &Cell<Verdict>, fault: JsonError) -> E {
     verdict.set(Verdict::Fault(fault));
     E::custom(fault)
@@ -55,6 +58,7 @@ fn fail<E: Error>(verdict: &Cell<Verdict>, fault: JsonError) -> E {
 
 macro_rules! filter {
     ($($method:ident($($name:ident: $type:ty),*);)*) => {$(
+        #[inline]
         fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, D::Error> {
             let visitor = Strict::new(visitor, self.verdict);
             noted(self.verdict, self.inner.$method($($name,)* visitor))
@@ -118,6 +122,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
 
 macro_rules! forward {
     ($($method:ident($type:ty);)*) => {$(
+        #[inline]
         fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
             self.inner.$method(value)
         }
@@ -175,7 +180,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_map(StrictMembers { members, names: Names::default(), verdict: self.verdict })
+        let mut names = Names::default();
+        self.inner.visit_map(StrictMembers { members, names: &mut names, verdict: self.verdict })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
@@ -204,33 +210,22 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<'_, A> {
 }
 
 /// The members of one object.
-struct StrictMembers<'a, 'de, A> {
+struct StrictMembers<'a, 'n, 'de, A> {
     members: A,
-    names: Names<'de>,
+    names: &'n mut Names<'de>,
     verdict: &'a Cell<Verdict>,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for StrictMembers<'_, 'de, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for StrictMembers<'_, '_, 'de, A> {
     type Error = A::Error;
 
+    #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        let Some(name) = noted(self.verdict, self.members.next_key::<Name<'de>>())? else {
-            return Ok(None);
-        };
-        match &name {
-            Name::Written(text) if is_reserved(text) => {
-                return Err(fail(self.verdict, JsonError::ReservedMember));
-            }
-            Name::Written(text) if !self.names.insert(text) => {
-                return Err(fail(self.verdict, JsonError::RepeatedMember));
-            }
-            Name::Written(_) | Name::OfNumber(_) => {}
-            // The value is JSON text that was skipped and not read.
-            Name::MadeUp(_) => doubt(self.verdict),
-        }
-        noted(self.verdict, seed.deserialize(NameReader::new(name.into_text()))).map(Some)
+        let seed = NameSeed { seed, names: self.names, verdict: self.verdict };
+        noted(self.verdict, self.members.next_key_seed(seed))
     }
 
+    #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         noted(self.verdict, self.members.next_value_seed(Strict::new(seed, self.verdict)))
     }
@@ -240,14 +235,87 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for StrictMembers<'_, 'de, A> {
     }
 }
 
+/// Reads a member name and checks it before it is handed on.
+///
+/// The parser says of a name in the text that it is there, and hands out one that it made up at once.
+struct NameSeed<'a, 'n, 'de, S> {
+    seed: S,
+    names: &'n mut Names<'de>,
+    verdict: &'a Cell<Verdict>,
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for NameSeed<'_, '_, 'de, S> {
+    type Value = S::Value;
+
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<S::Value, D::Error> {
+        reader.deserialize_option(self)
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for NameSeed<'_, '_, 'de, S> {
+    type Value = S::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    #[inline]
+    fn visit_some<D: Deserializer<'de>>(self, reader: D) -> Result<S::Value, D::Error> {
+        reader.deserialize_str(WrittenName(self))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<S::Value, E> {
+        // Beside a number the parser makes up JSON text, which it skips and does not read.
+        if name != NAME_OF_NUMBER {
+            doubt(self.verdict);
+        }
+        self.seed.deserialize(NameReader::new(Cow::Owned(name.to_owned())))
+    }
+}
+
+struct WrittenName<'a, 'n, 'de, S>(NameSeed<'a, 'n, 'de, S>);
+
+impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for WrittenName<'_, '_, 'de, S> {
+    type Value = S::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    #[inline]
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<S::Value, E> {
+        let Self(NameSeed { seed, names, verdict }) = self;
+        if is_reserved(name) {
+            return Err(fail(verdict, JsonError::ReservedMember));
+        }
+        if !names.insert(name) {
+            return Err(fail(verdict, JsonError::RepeatedMember));
+        }
+        seed.deserialize(NameReader::new(Cow::Borrowed(name)))
+    }
+
+    /// A name with escapes.
+    #[cold]
+    fn visit_str<E: Error>(self, name: &str) -> Result<S::Value, E> {
+        let Self(NameSeed { seed, names, verdict }) = self;
+        if is_reserved(name) {
+            return Err(fail(verdict, JsonError::ReservedMember));
+        }
+        if !names.insert_copy(name) {
+            return Err(fail(verdict, JsonError::RepeatedMember));
+        }
+        seed.deserialize(NameReader::new(Cow::Owned(name.to_owned())))
+    }
+}
+
 impl<'a, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Strict<'a, A> {
     type Error = A::Error;
     type Variant = Strict<'a, A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
         let verdict = self.verdict;
-        let (name, variant) = noted(verdict, self.inner.variant::<Text<'de>>())?;
-        let name = name.0;
+        let (Text(name), variant) = noted(verdict, self.inner.variant::<Text<'de>>())?;
         // A reserved text is a fault only where it is the name of a member.
         if is_reserved(&name) {
             doubt(verdict);
