@@ -1,7 +1,6 @@
 //! The values of registered claims, seen on their way to the caller's type.
 
-use alloc::{borrow::Cow, borrow::ToOwned, boxed::Box, vec::Vec};
-use core::ops::Range;
+use alloc::{borrow::Cow, borrow::ToOwned, vec::Vec};
 use core::{fmt, marker::PhantomData};
 
 use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, SeqDeserializer};
@@ -11,61 +10,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::{Number, Value};
 
-/// A string of a payload.
-#[derive(Clone)]
-pub(crate) enum Text {
-    /// It stands there as it is.
-    Verbatim(Range<usize>),
-    /// It is written with escapes.
-    Copied(Box<str>),
-}
-
-impl Text {
-    pub(crate) fn as_str<'a>(&'a self, payload: &'a str) -> &'a str {
-        match self {
-            Self::Verbatim(place) => payload.get(place.clone()).unwrap_or_default(),
-            Self::Copied(text) => text,
-        }
-    }
-
-    fn new(text: &Cow<'_, str>, payload: &str) -> Self {
-        match place(text, payload) {
-            Some(place) => Self::Verbatim(place),
-            None => Self::Copied(text.as_ref().into()),
-        }
-    }
-}
-
-/// One string or an array of strings of a payload.
-#[derive(Clone)]
-pub(crate) enum Texts {
-    /// From the start of the first to the end of the last, with quotes between them and none within.
-    Verbatim(Range<usize>),
-    Copied(Vec<Box<str>>),
-}
-
-impl Texts {
-    pub(crate) fn iter<'a>(&'a self, payload: &'a str) -> impl Iterator<Item = &'a str> {
-        let (verbatim, copied): (_, &[_]) = match self {
-            Self::Verbatim(place) => (payload.get(place.clone()), &[]),
-            Self::Copied(texts) => (None, texts),
-        };
-        verbatim.into_iter().flat_map(unquoted).chain(copied.iter().map(|text| &**text))
-    }
-}
-
-/// Returns the strings of a piece of JSON that starts and ends inside of one.
-fn unquoted(piece: &str) -> impl Iterator<Item = &str> {
-    piece.split('"').step_by(2)
-}
-
-/// Returns where in the payload the very bytes of a text are.
-#[inline]
-pub(crate) fn place(text: &str, payload: &str) -> Option<Range<usize>> {
-    let start = text.as_ptr().addr().checked_sub(payload.as_ptr().addr())?;
-    let end = start.checked_add(text.len())?;
-    (end <= payload.len()).then_some(start..end)
-}
+use crate::span::{self, unquoted};
 
 /// The value of a claim, as far as a registered one may have it.
 pub(crate) enum Captured<'de> {
@@ -78,29 +23,8 @@ pub(crate) enum Captured<'de> {
     Other,
 }
 
-impl<'de> Captured<'de> {
-    pub(crate) fn text(&self, payload: &str) -> Option<Text> {
-        match self {
-            Self::Text(text) => Some(Text::new(text, payload)),
-            Self::Verbatim(_) | Self::Texts(_) | Self::Number(_) | Self::Other => None,
-        }
-    }
-
-    /// RFC 7519 section 4.1.3: one string or an array of strings.
-    pub(crate) fn texts(&self, payload: &str) -> Option<Texts> {
-        match self {
-            Self::Text(text) => Some(match Text::new(text, payload) {
-                Text::Verbatim(place) => Texts::Verbatim(place),
-                Text::Copied(text) => Texts::Copied(alloc::vec![text]),
-            }),
-            Self::Verbatim(texts) => place(texts, payload).map(Texts::Verbatim),
-            Self::Texts(texts) => {
-                Some(Texts::Copied(texts.iter().map(|text| text.as_ref().into()).collect()))
-            }
-            Self::Number(_) | Self::Other => None,
-        }
-    }
-
+impl Captured<'_> {
+    #[inline]
     pub(crate) const fn number(&self) -> Option<&Number> {
         match self {
             Self::Number(number) => Some(number),
@@ -123,9 +47,7 @@ impl<'de> Capture<'de> {
                 return Captured::Verbatim(text);
             }
             (Captured::Verbatim(before), Cow::Borrowed(text)) => {
-                let (start, end) = (place(before, self.payload), place(text, self.payload));
-                let whole = start.zip(end).and_then(|(start, end)| self.payload.get(start.start..end.end));
-                return whole.map_or(Captured::Other, Captured::Verbatim);
+                return span::joined(before, text, self.payload).map_or(Captured::Other, Captured::Verbatim);
             }
             (Captured::Verbatim(before), Cow::Owned(_)) => unquoted(before).map(Cow::Borrowed).collect(),
             (Captured::Texts(list), _) => list,

@@ -4,9 +4,9 @@ use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
 
 use grantry_core::UnixTime;
-use serde_json::Number;
 
-use crate::capture::{Captured, Text, Texts};
+use crate::capture::Captured;
+use crate::span::{Copies, Span, Spans};
 
 /// The registered claims of a verified JWT
 /// ([RFC 7519 section 4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1)), each of the right type.
@@ -22,18 +22,18 @@ impl<'p> RegisteredClaims<'p> {
     /// Returns `iss`.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.text(self.found.issuer.as_ref())
+        self.found.issuer(&self.payload)
     }
 
     /// Returns `sub`.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.text(self.found.subject.as_ref())
+        self.found.subject(&self.payload)
     }
 
     /// Returns the values of `aud`: one for a single value, none for an absent claim.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        self.found.audiences.iter().flat_map(|audiences| audiences.iter(&self.payload))
+        self.found.audiences(&self.payload).into_iter().flatten()
     }
 
     /// Returns `exp`, the first second in which the token is no longer valid; a fraction counts up.
@@ -57,7 +57,7 @@ impl<'p> RegisteredClaims<'p> {
     /// Returns `jti`.
     #[must_use]
     pub fn jwt_id(&self) -> Option<&str> {
-        self.text(self.found.jwt_id.as_ref())
+        self.found.copies.text(self.found.jwt_id, &self.payload)
     }
 
     /// Returns the same claims with a payload of their own.
@@ -70,28 +70,11 @@ impl<'p> RegisteredClaims<'p> {
         Self { payload, found }
     }
 
-    pub(crate) fn into_found(self) -> Found {
-        self.found
-    }
-
-    pub(crate) fn payload(&self) -> &str {
-        &self.payload
-    }
-
-    pub(crate) const fn has_audience(&self) -> bool {
-        self.found.audiences.is_some()
-    }
-
-    fn text<'a>(&'a self, text: Option<&'a Text>) -> Option<&'a str> {
-        text.map(|text| text.as_str(&self.payload))
-    }
-
-    /// Returns what can be asked for, in the order of RFC 7519 section 4.1.
     fn texts(&self) -> [Option<&str>; 3] {
         [self.issuer(), self.subject(), self.jwt_id()]
     }
 
-    fn dates(&self) -> [Option<UnixTime>; 3] {
+    const fn dates(&self) -> [Option<UnixTime>; 3] {
         [self.expiration(), self.not_before(), self.issued_at()]
     }
 }
@@ -101,7 +84,7 @@ impl PartialEq for RegisteredClaims<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.texts() == other.texts()
             && self.dates() == other.dates()
-            && self.has_audience() == other.has_audience()
+            && self.found.audiences.is_some() == other.found.audiences.is_some()
             && self.audiences().eq(other.audiences())
     }
 }
@@ -110,11 +93,10 @@ impl Eq for RegisteredClaims<'_> {}
 
 impl fmt::Debug for RegisteredClaims<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let audiences = self.has_audience().then(|| self.audiences().collect::<Vec<_>>());
         f.debug_struct("RegisteredClaims")
             .field("issuer", &self.issuer())
             .field("subject", &self.subject())
-            .field("audiences", &audiences)
+            .field("audiences", &self.audiences().collect::<Vec<_>>())
             .field("expiration", &self.expiration())
             .field("not_before", &self.not_before())
             .field("issued_at", &self.issued_at())
@@ -179,43 +161,57 @@ impl fmt::Display for Claim {
 /// Where in a payload its registered claims are.
 #[derive(Clone, Default)]
 pub(crate) struct Found {
-    issuer: Option<Text>,
-    subject: Option<Text>,
-    audiences: Option<Texts>,
+    issuer: Option<Span>,
+    subject: Option<Span>,
+    audiences: Option<Spans>,
+    jwt_id: Option<Span>,
     expiration: Option<UnixTime>,
     not_before: Option<UnixTime>,
     issued_at: Option<UnixTime>,
-    jwt_id: Option<Text>,
+    copies: Copies,
 }
 
 impl Found {
-    /// Keeps the value of a claim, unless it is of another type.
-    pub(crate) fn keep(
-        &mut self,
-        claim: Claim,
-        value: &Captured<'_>,
-        payload: &str,
-    ) -> Result<(), MalformedClaim> {
-        let text = || value.text(payload).ok_or(MalformedClaim(claim));
-        let date = |fraction| value.number().and_then(|n| seconds(n, fraction)).ok_or(MalformedClaim(claim));
+    pub(crate) fn issuer<'a>(&'a self, payload: &'a str) -> Option<&'a str> {
+        self.copies.text(self.issuer, payload)
+    }
+
+    pub(crate) fn subject<'a>(&'a self, payload: &'a str) -> Option<&'a str> {
+        self.copies.text(self.subject, payload)
+    }
+
+    pub(crate) fn audiences<'a>(&'a self, payload: &'a str) -> Option<impl Iterator<Item = &'a str>> {
+        self.audiences.map(|audiences| self.copies.texts(audiences, payload))
+    }
+
+    pub(crate) const fn expiration(&self) -> Option<UnixTime> {
+        self.expiration
+    }
+
+    pub(crate) const fn not_before(&self) -> Option<UnixTime> {
+        self.not_before
+    }
+
+    pub(crate) const fn issued_at(&self) -> Option<UnixTime> {
+        self.issued_at
+    }
+
+    /// Keeps the value of a claim; `None` when it is of another type.
+    #[inline]
+    pub(crate) fn keep(&mut self, claim: Claim, value: &Captured<'_>, payload: &str) -> Option<()> {
         match claim {
-            Claim::Issuer => self.issuer = Some(text()?),
-            Claim::Subject => self.subject = Some(text()?),
-            Claim::Audience => {
-                self.audiences = Some(value.texts(payload).ok_or(MalformedClaim(claim))?);
-            }
-            Claim::Expiration => self.expiration = Some(date(Fraction::CountsUp)?),
-            Claim::NotBefore => self.not_before = Some(date(Fraction::CountsUp)?),
-            Claim::IssuedAt => self.issued_at = Some(date(Fraction::Dropped)?),
-            Claim::JwtId => self.jwt_id = Some(text()?),
+            Claim::Issuer => self.issuer = Some(self.copies.span(value, payload)?),
+            Claim::Subject => self.subject = Some(self.copies.span(value, payload)?),
+            Claim::Audience => self.audiences = Some(self.copies.spans(value, payload)?),
+            Claim::Expiration => self.expiration = Some(date(value, Fraction::CountsUp)?),
+            Claim::NotBefore => self.not_before = Some(date(value, Fraction::CountsUp)?),
+            Claim::IssuedAt => self.issued_at = Some(date(value, Fraction::Dropped)?),
+            Claim::JwtId => self.jwt_id = Some(self.copies.span(value, payload)?),
             Claim::Other => {}
         }
-        Ok(())
+        Some(())
     }
 }
-
-/// The claim has another type.
-pub(crate) struct MalformedClaim(pub(crate) Claim);
 
 /// Which whole second stands for a date with a fraction.
 #[derive(Clone, Copy)]
@@ -226,7 +222,9 @@ enum Fraction {
 
 /// RFC 7519 section 2: a NumericDate is a JSON number, and it may have a fraction. What lies outside
 /// the range of [`UnixTime`] becomes its nearest end.
-fn seconds(number: &Number, fraction: Fraction) -> Option<UnixTime> {
+#[inline]
+fn date(value: &Captured<'_>, fraction: Fraction) -> Option<UnixTime> {
+    let number = value.number()?;
     let whole = || number.as_f64().map(|seconds| whole_seconds(seconds, fraction));
     number.as_u64().or_else(whole).map(UnixTime::from_secs)
 }

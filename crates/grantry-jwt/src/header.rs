@@ -1,6 +1,6 @@
 //! The JOSE header, as far as it is ever used.
 
-use alloc::{borrow::Cow, borrow::ToOwned, string::String};
+use alloc::{borrow::ToOwned, string::String};
 
 use grantry_core::json;
 use serde::Deserialize;
@@ -52,71 +52,107 @@ impl Header {
     }
 
     pub(crate) fn from_json(text: &[u8]) -> Result<Self, VerifyError> {
-        BorrowedHeader::parse(text, &[]).map(|header| header.to_owned())
+        BorrowedHeader::lend(text, &[], |header| Ok(header.to_owned()))
     }
 }
 
 /// A header where it was decoded.
 pub(crate) struct BorrowedHeader<'a> {
-    text: &'a [u8],
-    members: Members<'a>,
     algorithm: Algorithm,
+    typ: Option<&'a str>,
+    key_id: Option<&'a str>,
+    extended: Option<&'a [u8]>,
 }
 
-impl<'a> BorrowedHeader<'a> {
+impl BorrowedHeader<'_> {
     /// Reads a header whose extensions, if there are any, are all among those `understood`.
-    pub(crate) fn parse(text: &'a [u8], understood: &[String]) -> Result<Self, VerifyError> {
-        let members = match Members::plain(text) {
-            Some(members) => members,
-            None => json::object_from_slice::<Members<'_>>(text, MAX_TOKEN_BYTES)
-                .map_err(|_| VerifyError::HeaderJson)?,
-        };
+    pub(crate) fn lend<R>(
+        text: &[u8],
+        understood: &[String],
+        read: impl FnOnce(&BorrowedHeader<'_>) -> Result<R, VerifyError>,
+    ) -> Result<R, VerifyError> {
+        if let Some(header) = BorrowedHeader::plain(text) {
+            return read(&header?);
+        }
+        let members = json::object_from_slice::<Members<'_>>(text, MAX_TOKEN_BYTES)
+            .map_err(|_| VerifyError::HeaderJson)?;
         if members.crit.is_present() {
             critical::check(&members.crit, text, understood)?;
         }
         if members.b64.is_present() {
             return Err(VerifyError::UnencodedPayload);
         }
-        let name = members.alg.text()?.ok_or(VerifyError::HeaderMember)?;
-        members.typ.text()?;
-        members.kid.text()?;
-        let algorithm = Algorithm::parse(name).ok_or(VerifyError::UnknownAlgorithm)?;
-        Ok(Self { text, members, algorithm })
+        let (name, typ, key_id) = (members.alg.text()?, members.typ.text()?, members.kid.text()?);
+        let header = BorrowedHeader::new(name, typ, key_id)?;
+        read(&BorrowedHeader { extended: members.crit.is_present().then_some(text), ..header })
     }
 
     pub(crate) const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    pub(crate) fn key_id(&self) -> Option<&str> {
-        self.members.kid.text().ok().flatten()
+    pub(crate) const fn key_id(&self) -> Option<&str> {
+        self.key_id
     }
 
     /// Compares `typ` with a media type, without regard to case and to a leading `application/`
     /// ([RFC 7515 section 4.1.9](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9)).
     pub(crate) fn has_typ(&self, expected: &str) -> bool {
-        self.typ().is_some_and(|typ| subtype(typ).eq_ignore_ascii_case(subtype(expected)))
+        let is_expected = |typ| typ == expected || subtype(typ).eq_ignore_ascii_case(subtype(expected));
+        self.typ.is_some_and(is_expected)
     }
 
     /// Returns the text when it has extensions, which are then all understood.
-    pub(crate) fn extended(&self) -> Option<&'a [u8]> {
-        self.members.crit.is_present().then_some(self.text)
+    pub(crate) const fn extended(&self) -> Option<&[u8]> {
+        self.extended
     }
 
     pub(crate) fn to_owned(&self) -> Header {
         Header {
             algorithm: self.algorithm,
-            typ: self.typ().map(ToOwned::to_owned),
-            key_id: self.key_id().map(ToOwned::to_owned),
+            typ: self.typ.map(ToOwned::to_owned),
+            key_id: self.key_id.map(ToOwned::to_owned),
         }
-    }
-
-    fn typ(&self) -> Option<&str> {
-        self.members.typ.text().ok().flatten()
     }
 }
 
-#[derive(Default, Deserialize)]
+impl<'a> BorrowedHeader<'a> {
+    fn new(
+        algorithm: Option<&str>,
+        typ: Option<&'a str>,
+        key_id: Option<&'a str>,
+    ) -> Result<Self, VerifyError> {
+        let name = algorithm.ok_or(VerifyError::HeaderMember)?;
+        let algorithm = Algorithm::parse(name).ok_or(VerifyError::UnknownAlgorithm)?;
+        Ok(Self { algorithm, typ, key_id, extended: None })
+    }
+
+    /// Reads what nearly every token has, and leaves all else to the parser: some of three members, in no
+    /// white space, with values that are written without escapes.
+    fn plain(text: &'a [u8]) -> Option<Result<Self, VerifyError>> {
+        let (mut algorithm, mut typ, mut key_id) = (None, None, None);
+        let mut rest = core::str::from_utf8(text).ok()?.strip_prefix('{')?;
+        loop {
+            let (name, after) = rest.strip_prefix('"')?.split_at_checked(3)?;
+            let (value, after) = plain_text(after.strip_prefix("\":\"")?)?;
+            let member = match name {
+                "alg" => &mut algorithm,
+                "typ" => &mut typ,
+                "kid" => &mut key_id,
+                _ => return None,
+            };
+            if member.replace(value).is_some() {
+                return None;
+            }
+            if after == "}" {
+                return Some(Self::new(algorithm, typ, key_id));
+            }
+            rest = after.strip_prefix(',')?;
+        }
+    }
+}
+
+#[derive(Deserialize)]
 struct Members<'a> {
     #[serde(borrow, default)]
     alg: Member<'a>,
@@ -128,33 +164,6 @@ struct Members<'a> {
     crit: Member<'a>,
     #[serde(borrow, default)]
     b64: Member<'a>,
-}
-
-impl<'a> Members<'a> {
-    /// Reads what nearly every token has, and leaves all else to the parser: some of three members, in no
-    /// white space, with values that are written without escapes.
-    fn plain(text: &'a [u8]) -> Option<Self> {
-        let mut members = Self::default();
-        let mut rest = core::str::from_utf8(text).ok()?.strip_prefix('{')?;
-        loop {
-            let (name, value) = rest.strip_prefix('"')?.split_at_checked(3)?;
-            let (value, after) = plain_text(value.strip_prefix("\":\"")?)?;
-            let member = match name {
-                "alg" => &mut members.alg,
-                "typ" => &mut members.typ,
-                "kid" => &mut members.kid,
-                _ => return None,
-            };
-            if member.is_present() {
-                return None;
-            }
-            *member = Member::Text(Cow::Borrowed(value));
-            if after == "}" {
-                return Some(members);
-            }
-            rest = after.strip_prefix(',')?;
-        }
-    }
 }
 
 /// Splits at the quote that ends a string without escapes.
@@ -183,24 +192,28 @@ fn subtype(media_type: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn header(text: &str) -> Result<BorrowedHeader<'_>, VerifyError> {
-        BorrowedHeader::parse(text.as_bytes(), &[])
+    fn header(text: &str) -> Result<Header, VerifyError> {
+        Header::from_json(text.as_bytes())
+    }
+
+    fn has_typ(header: &str, expected: &str) -> bool {
+        BorrowedHeader::lend(header.as_bytes(), &[], |header| Ok(header.has_typ(expected))).unwrap()
     }
 
     #[test]
     fn rfc7515_4_1_9_typ_ignores_case_and_the_application_prefix() {
         for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
             let text = alloc::format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#);
-            assert!(header(&text).unwrap().has_typ("at+jwt"), "{typ}");
-            assert!(header(&text).unwrap().has_typ("application/at+jwt"), "{typ}");
+            assert!(has_typ(&text, "at+jwt"), "{typ}");
+            assert!(has_typ(&text, "application/at+jwt"), "{typ}");
         }
         for typ in ["jwt", "", "at+jwt ", "application/", "application/application/at+jwt", "text/at+jwt"] {
             let text = alloc::format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#);
-            assert!(!header(&text).unwrap().has_typ("at+jwt"), "{typ}");
+            assert!(!has_typ(&text, "at+jwt"), "{typ}");
         }
         // The prefix is implied only where no other slash stands.
-        assert!(!header(r#"{"alg":"HS256","typ":"application/a/b"}"#).unwrap().has_typ("a/b"));
-        assert!(!header(r#"{"alg":"HS256"}"#).unwrap().has_typ("at+jwt"));
+        assert!(!has_typ(r#"{"alg":"HS256","typ":"application/a/b"}"#, "a/b"));
+        assert!(!has_typ(r#"{"alg":"HS256"}"#, "at+jwt"));
     }
 
     #[test]
@@ -218,7 +231,7 @@ mod tests {
             (r#"{"alg":"HS256","b64":false}"#, VerifyError::UnencodedPayload),
             (r#"{"alg":"none"}"#, VerifyError::UnknownAlgorithm),
         ] {
-            assert_eq!(header(text).err(), Some(error), "{text}");
+            assert_eq!(header(text), Err(error), "{text}");
         }
     }
 }

@@ -110,7 +110,7 @@ impl<'a> Segments<'a> {
         read: impl FnOnce(&BorrowedHeader<'_>) -> Result<R, VerifyError>,
     ) -> Result<R, VerifyError> {
         base64url::with_decoded::<USUAL_HEADER_BYTES, _>(self.header, |text| {
-            read(&BorrowedHeader::parse(text, understood)?)
+            BorrowedHeader::lend(text, understood, read)
         })
         .map_err(|_| VerifyError::Base64Url)?
     }

@@ -79,6 +79,7 @@ mod ring_backend;
 mod rsa_key;
 mod signing_input;
 mod signing_key;
+mod span;
 mod verified;
 mod verifier;
 mod verifying_key;

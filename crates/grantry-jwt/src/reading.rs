@@ -1,6 +1,6 @@
 //! One pass over a payload, for the verifier and for the caller's type at once.
 
-use alloc::{borrow::Cow, collections::BTreeMap, string::String};
+use alloc::{collections::BTreeMap, string::String};
 use core::{fmt, marker::PhantomData};
 
 use grantry_core::json;
@@ -11,27 +11,39 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use crate::capture::{Capture, Captured, CapturedReader, place};
-use crate::claims::{Found, MalformedClaim};
+use crate::capture::{Capture, Captured, CapturedReader};
+use crate::claims::Found;
 use crate::jws::MAX_TOKEN_BYTES;
-use crate::{Claim, RegisteredClaims, VerifyError};
+use crate::{Claim, VerifyError, span};
 
-/// Reads the claims of a payload as `T`, and on the way the registered ones and which of the `required`
-/// are there.
-///
-/// A `T` that asks for more than its value, as for JSON text as it stands, is refused here.
-pub(crate) fn read<'p, T: Deserialize<'p>>(
-    payload: &'p str,
-    required: &[String],
-) -> Result<(T, RegisteredClaims<'p>, Present), VerifyError> {
-    let mut notes = Notes::default();
-    let reader = Reader { payload, required, notes: &mut notes, claims: PhantomData };
-    let claims =
-        json::object_from_str(payload, MAX_TOKEN_BYTES, reader).map_err(|_| VerifyError::ClaimsJson)?;
-    if let Some(claim) = notes.malformed {
-        return Err(VerifyError::MalformedClaim(claim));
+/// What is noted of the claims on their way to a `T`.
+#[derive(Default)]
+pub(crate) struct Notes {
+    pub(crate) found: Found,
+    pub(crate) present: Present,
+    /// Of several the first in the order of RFC 7519 section 4.1.
+    malformed: Option<Claim>,
+}
+
+impl Notes {
+    /// Reads the claims of a payload as `T`, and on the way the registered ones and which of the `required`
+    /// are there.
+    ///
+    /// A `T` that asks for more than its value, as for JSON text as it stands, is refused here.
+    #[inline]
+    pub(crate) fn read<'p, T: Deserialize<'p>>(
+        &mut self,
+        payload: &'p str,
+        required: &[String],
+    ) -> Result<T, VerifyError> {
+        let reader = Reader { payload, required, notes: self, claims: PhantomData };
+        let claims = json::object_from_str(payload, MAX_TOKEN_BYTES, reader);
+        match (claims, self.malformed) {
+            (Ok(claims), None) => Ok(claims),
+            (Ok(_), Some(claim)) => Err(VerifyError::MalformedClaim(claim)),
+            (Err(_), _) => Err(VerifyError::ClaimsJson),
+        }
     }
-    Ok((claims, RegisteredClaims::new(Cow::Borrowed(payload), notes.found), notes.present))
 }
 
 /// The required claims that were seen, a bit for each; one whose name is written with escapes is not.
@@ -63,17 +75,9 @@ impl Present {
 /// Whether something other than `null` follows a member name that stands in a payload of strict JSON.
 fn has_value(payload: &str, name: &str) -> bool {
     const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
-    place(name, payload)
-        .and_then(|place| payload.get(place.end..)?.strip_prefix('"'))
-        .and_then(|rest| rest.trim_start_matches(SPACE).strip_prefix(':'))
+    span::after(name, payload)
+        .and_then(|rest| rest.strip_prefix('"')?.trim_start_matches(SPACE).strip_prefix(':'))
         .is_some_and(|value| !value.trim_start_matches(SPACE).starts_with('n'))
-}
-
-#[derive(Default)]
-struct Notes {
-    found: Found,
-    malformed: Option<Claim>,
-    present: Present,
 }
 
 struct Reader<'a, 'p, T> {
@@ -182,11 +186,11 @@ struct ValueSeed<'a, 'p, S> {
 impl<'p, S: DeserializeSeed<'p>> ValueSeed<'_, 'p, S> {
     #[inline]
     fn hand_on<E: Error>(self, value: Captured<'p>) -> Result<S::Value, E> {
-        if let Err(MalformedClaim(claim)) = self.notes.found.keep(self.claim, &value, self.payload) {
-            // Of several the first in the order of RFC 7519 section 4.1 is told.
-            self.notes.malformed = Some(self.notes.malformed.map_or(claim, |other| other.min(claim)));
+        let Self { seed, payload, notes, claim } = self;
+        if notes.found.keep(claim, &value, payload).is_none() {
+            notes.malformed = Some(notes.malformed.map_or(claim, |other| other.min(claim)));
         }
-        self.seed.deserialize(CapturedReader::new(value))
+        seed.deserialize(CapturedReader::new(value))
     }
 }
 

@@ -7,8 +7,9 @@ use grantry_core::{UnixTime, json};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::claims::Found;
 use crate::jws::{MAX_TOKEN_BYTES, Segments};
-use crate::reading::{self, Present};
+use crate::reading::Notes;
 use crate::{Algorithm, Buffer, Claim, JwkSet, RegisteredClaims, Verified, VerifyError};
 
 /// What a JWT must be to be accepted ([RFC 7519 section 7.2](https://www.rfc-editor.org/rfc/rfc7519#section-7.2)).
@@ -213,10 +214,7 @@ impl Verifier {
         let mut payload = Vec::new();
         let signer = self.open(token, keys, &mut payload)?;
         let payload = String::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
-        let (claims, found) = {
-            let (claims, registered) = self.read::<T>(&payload, now)?;
-            (claims, registered.into_found())
-        };
+        let (claims, found) = self.read(&payload, now)?;
         Ok(signer.vouch(claims, RegisteredClaims::new(Cow::Owned(payload), found)))
     }
 
@@ -235,8 +233,8 @@ impl Verifier {
     ) -> Result<Verified<'b, T>, VerifyError> {
         let signer = self.open(token, keys, &mut buffer.payload)?;
         let payload = core::str::from_utf8(&buffer.payload).map_err(|_| VerifyError::ClaimsJson)?;
-        let (claims, registered) = self.read::<T>(payload, now)?;
-        Ok(signer.vouch(claims, registered))
+        let (claims, found) = self.read(payload, now)?;
+        Ok(signer.vouch(claims, RegisteredClaims::new(Cow::Borrowed(payload), found)))
     }
 
     /// Checks everything but the claims, and decodes those.
@@ -257,15 +255,17 @@ impl Verifier {
         })
     }
 
+    #[inline]
     fn read<'p, T: Deserialize<'p>>(
         &self,
         payload: &'p str,
         now: UnixTime,
-    ) -> Result<(T, RegisteredClaims<'p>), VerifyError> {
-        match reading::read(payload, &self.required) {
-            Ok((claims, registered, present)) => {
-                self.check(&registered, present, now)?;
-                Ok((claims, registered))
+    ) -> Result<(T, Found), VerifyError> {
+        let mut notes = Notes::default();
+        match notes.read(payload, &self.required) {
+            Ok(claims) => {
+                self.check(payload, &notes, now)?;
+                Ok((claims, notes.found))
             }
             Err(_) => self.read_apart(payload, now),
         }
@@ -277,61 +277,59 @@ impl Verifier {
         &self,
         payload: &'p str,
         now: UnixTime,
-    ) -> Result<(T, RegisteredClaims<'p>), VerifyError> {
-        let (IgnoredAny, registered, present) = reading::read(payload, &self.required)?;
-        self.check(&registered, present, now)?;
+    ) -> Result<(T, Found), VerifyError> {
+        let mut notes = Notes::default();
+        let IgnoredAny = notes.read(payload, &self.required)?;
+        self.check(payload, &notes, now)?;
         let claims = json::object_from_slice(payload.as_bytes(), MAX_TOKEN_BYTES);
-        claims.map(|claims| (claims, registered)).map_err(|_| VerifyError::ClaimsShape)
+        claims.map(|claims| (claims, notes.found)).map_err(|_| VerifyError::ClaimsShape)
     }
 
-    fn check(
-        &self,
-        claims: &RegisteredClaims<'_>,
-        present: Present,
-        now: UnixTime,
-    ) -> Result<(), VerifyError> {
-        self.check_issuer(claims)?;
-        self.check_audience(claims)?;
-        self.check_subject(claims)?;
+    fn check(&self, payload: &str, notes: &Notes, now: UnixTime) -> Result<(), VerifyError> {
+        let claims = &notes.found;
+        self.check_issuer(claims.issuer(payload))?;
+        self.check_audience(claims.audiences(payload))?;
+        self.check_subject(claims.subject(payload))?;
         self.check_time(claims, now)?;
         self.check_issue(claims, now)?;
-        match present.missing(&self.required, claims.payload()) {
+        match notes.present.missing(&self.required, payload) {
             Some(name) => Err(VerifyError::MissingClaim(Claim::from_name(name))),
             None => Ok(()),
         }
     }
 
-    fn check_issuer(&self, claims: &RegisteredClaims<'_>) -> Result<(), VerifyError> {
+    fn check_issuer(&self, issuer: Option<&str>) -> Result<(), VerifyError> {
         let Accepted::Listed(issuers) = &self.issuers else {
             return Ok(());
         };
-        let issuer = claims.issuer().ok_or(VerifyError::MissingClaim(Claim::Issuer))?;
+        let issuer = issuer.ok_or(VerifyError::MissingClaim(Claim::Issuer))?;
         if issuers.iter().any(|accepted| accepted == issuer) { Ok(()) } else { Err(VerifyError::Issuer) }
     }
 
-    fn check_audience(&self, claims: &RegisteredClaims<'_>) -> Result<(), VerifyError> {
-        let Accepted::Listed(audiences) = &self.audiences else {
+    fn check_audience<'a>(
+        &self,
+        audiences: Option<impl Iterator<Item = &'a str>>,
+    ) -> Result<(), VerifyError> {
+        let Accepted::Listed(accepted) = &self.audiences else {
             return Ok(());
         };
-        if !claims.has_audience() {
-            return Err(VerifyError::MissingClaim(Claim::Audience));
-        }
-        if claims.audiences().any(|audience| audiences.iter().any(|accepted| accepted == audience)) {
+        let mut audiences = audiences.ok_or(VerifyError::MissingClaim(Claim::Audience))?;
+        if audiences.any(|audience| accepted.iter().any(|accepted| accepted == audience)) {
             Ok(())
         } else {
             Err(VerifyError::Audience)
         }
     }
 
-    fn check_subject(&self, claims: &RegisteredClaims<'_>) -> Result<(), VerifyError> {
-        match (&self.subject, claims.subject()) {
-            (Some(_), None) => Err(VerifyError::MissingClaim(Claim::Subject)),
-            (Some(wanted), Some(subject)) if wanted != subject => Err(VerifyError::Subject),
-            (Some(_), Some(_)) | (None, _) => Ok(()),
-        }
+    fn check_subject(&self, subject: Option<&str>) -> Result<(), VerifyError> {
+        let Some(wanted) = &self.subject else {
+            return Ok(());
+        };
+        let subject = subject.ok_or(VerifyError::MissingClaim(Claim::Subject))?;
+        if wanted == subject { Ok(()) } else { Err(VerifyError::Subject) }
     }
 
-    fn check_time(&self, claims: &RegisteredClaims<'_>, now: UnixTime) -> Result<(), VerifyError> {
+    fn check_time(&self, claims: &Found, now: UnixTime) -> Result<(), VerifyError> {
         match (claims.expiration(), self.expiration) {
             (None, Expiration::Required) => return Err(VerifyError::MissingClaim(Claim::Expiration)),
             // RFC 7519 section 4.1.4: now must be before exp.
@@ -347,7 +345,7 @@ impl Verifier {
         }
     }
 
-    fn check_issue(&self, claims: &RegisteredClaims<'_>, now: UnixTime) -> Result<(), VerifyError> {
+    fn check_issue(&self, claims: &Found, now: UnixTime) -> Result<(), VerifyError> {
         let issued_at = || claims.issued_at().ok_or(VerifyError::MissingClaim(Claim::IssuedAt));
         if let (FutureIssue::Refused, Some(issued_at)) = (self.future_issue, claims.issued_at()) {
             if issued_at > now.saturating_add(self.leeway) {
