@@ -144,7 +144,7 @@ impl JwksCache {
         if self.held.as_ref().is_some_and(|held| held.ticket >= ticket.number) {
             return Err(JwksCacheError::Superseded);
         }
-        match read_keys(response) {
+        match read_keys(response, &self.policy) {
             Ok(keys) => Ok(self.replace(keys, &ticket, response)),
             Err(error) => {
                 if was_in_flight {
@@ -368,16 +368,11 @@ pub enum JwksCacheError {
     Set(#[from] JwkSetError),
 }
 
-fn read_keys(response: &HttpResponse) -> Result<JwkSet, JwksCacheError> {
+fn read_keys(response: &HttpResponse, policy: &JwksPolicy) -> Result<JwkSet, JwksCacheError> {
     if response.status != 200 {
         return Err(JwksCacheError::Status(response.status));
     }
-    Ok(parse_document(&response.body)?)
-}
-
-/// The one place where a document becomes keys.
-pub(crate) fn parse_document(document: &[u8]) -> Result<JwkSet, JwkSetError> {
-    JwkSet::parse(document)
+    Ok(policy.loader.jwk_set(&response.body)?)
 }
 
 /// [`Wanted::is_in`] for what is left of a `kid`.

@@ -2,12 +2,15 @@
 
 use core::time::Duration;
 
+use crate::KeyLoader;
+
 /// The times of a [`JwksCache`](crate::JwksCache), in whole seconds, none above [`JwksPolicy::LONGEST`].
 ///
 /// They are the host's, and what an issuer says moves only inside them: with `no-store` a set still
 /// counts for one cool-down, and no `max-age` counts for more than the longest age.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct JwksPolicy {
+    pub(crate) loader: KeyLoader,
     pub(crate) default_age: Duration,
     pub(crate) longest_age: Duration,
     pub(crate) cool_down: Duration,
@@ -20,6 +23,7 @@ pub struct JwksPolicy {
 impl Default for JwksPolicy {
     fn default() -> Self {
         Self {
+            loader: KeyLoader::default(),
             default_age: Duration::from_secs(10 * 60),
             longest_age: Duration::from_secs(3600),
             cool_down: Duration::from_secs(30),
@@ -39,6 +43,14 @@ impl JwksPolicy {
     /// The least that the cool-down and the timeout of a fetch can be, one second: time is in whole
     /// ones.
     pub const SHORTEST: Duration = Duration::from_secs(1);
+
+    /// Sets what makes keys of a document: another backend, or another algorithm for RSA keys that name
+    /// none.
+    #[must_use]
+    pub fn with_loader(mut self, loader: KeyLoader) -> Self {
+        self.loader = loader;
+        self
+    }
 
     /// Sets how long a set is fresh whose response names no time: 10 minutes by default.
     #[must_use]

@@ -7,7 +7,7 @@ use grantry_core::json::{self, JsonError};
 use grantry_core::{UnixTime, base64url};
 use serde::{Deserialize, Serialize};
 
-use crate::jwks_cache::{Held, parse_document};
+use crate::jwks_cache::Held;
 use crate::steady_clock::SteadyClock;
 use crate::unknown_keys::{KeyIdDigest, UnknownKeys};
 use crate::{JwkSet, JwksCache, JwksPolicy};
@@ -85,7 +85,7 @@ impl JwksCache {
         let held = match stored.held {
             Some(set) => Some(Held {
                 keys: Arc::new(
-                    parse_document(set.document.as_bytes()).map_err(|_| JwksStateError::Malformed)?,
+                    policy.loader.jwk_set(set.document.as_bytes()).map_err(|_| JwksStateError::Malformed)?,
                 ),
                 ticket: set.ticket,
                 fresh_until: at_most(set.fresh_until, policy.bounded_age(policy.longest_age)),

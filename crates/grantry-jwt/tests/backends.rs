@@ -1,11 +1,12 @@
 //! Rules about backends: what a key is made with, what is generated, what another machine signs.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use grantry_core::{SecretBytes, base64url};
+use grantry_core::{HttpResponse, SecretBytes, UnixTime, base64url};
 use grantry_jwt::{
-    Algorithm, Backend, BadSignature, HeaderFields, JwkSet, KeyError, KeyLoader, KeyType, MAX_TOKEN_BYTES,
-    PrivateKey, PublicKey, Ring, SecretKey, Sign, SignError, SigningFailed, SigningInput, SigningKey, Verify,
-    VerifyError, VerifyingKey, peek_unverified, verify_jws,
+    Advice, Algorithm, Backend, BadSignature, HeaderFields, JwkSet, JwksCache, JwksPolicy, KeyError,
+    KeyLoader, KeyType, MAX_TOKEN_BYTES, PrivateKey, PublicKey, Ring, SecretKey, Sign, SignError,
+    SigningFailed, SigningInput, SigningKey, Verify, VerifyError, VerifyingKey, Wanted, peek_unverified,
+    verify_jws,
 };
 use serde_json::json;
 
@@ -317,6 +318,26 @@ fn a_key_keeps_the_backend_that_prepared_it() {
         refusing.private(Algorithm::Hs256, &PrivateKey::Secret(short)).unwrap_err(),
         KeyError::SecretTooShort
     );
+}
+
+#[test]
+fn a_cache_of_keys_prepares_them_with_the_loader_of_its_policy() {
+    let key = generated(Algorithm::EdDsa);
+    let token = key.sign(None, b"{}").unwrap();
+    let document = JwkSet::from_keys([key.verifying_key()]).to_json();
+    let now = UnixTime::from_secs(1_800_000_000);
+    let refusing = JwksPolicy::default().with_loader(KeyLoader::new(Refusing));
+    for (policy, expected) in [(JwksPolicy::default(), Ok(())), (refusing, Err(VerifyError::Signature))] {
+        let mut cache = JwksCache::new("https://as.example/jwks", policy.clone());
+        let Advice::Fetch(ticket) = cache.advise(Wanted::Any, now) else { panic!("nothing is there yet") };
+        let response = HttpResponse::new(200).with_body(document.as_str());
+        let keys = cache.handle_response(ticket, &response, now).unwrap();
+        assert_eq!(verify_jws(&token, &keys, Algorithm::ALL).map(drop), expected);
+
+        let mut stored = JwksCache::from_json(&cache.to_json(), "https://as.example/jwks", policy).unwrap();
+        let Advice::Ready(keys) = stored.advise(Wanted::Any, now) else { panic!("the keys are stored") };
+        assert_eq!(verify_jws(&token, &keys, Algorithm::ALL).map(drop), expected);
+    }
 }
 
 #[test]
