@@ -207,10 +207,14 @@ fn wk_49_failing_fetches_for_unknown_keys_are_no_more_frequent() {
     for now in 0..3_000 {
         if host.key(&format!("{now}"), now) == Advised::Fetch(None) {
             fetched.push(now);
+        }
+        if fetched.last().is_some_and(|started| started + 9 == now) {
             host.fail(now);
         }
     }
-    assert!(fetched.iter().zip(&fetched[1..]).all(|(one, next)| next - one >= 30), "{fetched:?}");
+    // The pause after a failure counts from its end, and grows longer than what is left to cool down.
+    assert_eq!(fetched[..8], [30, 60, 90, 120, 150, 180, 219, 258]);
+    assert!(fetched[6..].iter().zip(&fetched[7..]).all(|(one, next)| next - one == 39), "{fetched:?}");
 }
 
 #[test]
@@ -251,6 +255,16 @@ fn a_single_key_without_an_id_takes_any_key_id() {
     let lone = HttpResponse::new(200).with_body(json!({ "keys": [lone] }).to_string());
     let mut host = Host::with_keys(policy(), &lone);
     assert_eq!(host.key("a", 100), ready(&[]));
+
+    // So it was not absent when it was asked for.
+    let mut host =
+        Host::with_keys(policy().with_unknown_key_age(Duration::from_secs(600)), &response(&["a"]));
+    host.key("b", 30);
+    let lone = lone.with_header("Cache-Control", "no-store");
+    host.cache.handle_response(host.tickets.remove(0), &lone, at(30)).unwrap();
+    host.any(60);
+    host.cache.handle_response(host.tickets.remove(0), &response(&["a"]), at(60)).unwrap();
+    assert_eq!(host.key("b", 60), Advised::NoSuchKey(90));
 }
 
 #[test]
@@ -281,6 +295,18 @@ fn a_late_answer_is_taken_when_nothing_newer_came_and_is_as_old_as_its_request()
 }
 
 #[test]
+fn a_late_answer_does_not_undo_a_later_failure() {
+    let mut host = Host::with_keys(policy(), &response(&["a"]));
+    host.any(600);
+    host.any(611);
+    let late = host.tickets.remove(0);
+    host.fail(612);
+    host.cache.handle_response(late, &response(&["b"]), at(613)).unwrap();
+    // The newest fetch failed, so the set serves beyond the short grace.
+    assert_eq!(host.any(1300), fetch_with(&["b"]));
+}
+
+#[test]
 fn a_late_failure_counts_once() {
     let mut host = Host::new(policy());
     host.any(0);
@@ -297,16 +323,17 @@ fn a_late_failure_counts_once() {
 #[test]
 fn a_ticket_of_another_document_brings_nothing() {
     let mut host = Host::new(policy());
-    let mut other = JwksCache::new("https://other.example/jwks", policy());
-    let mut foreign_ticket = |now| {
-        let Advice::Fetch(ticket) = other.advise(Wanted::Any, at(now)) else { panic!("it is empty, too") };
+    // The numbers of the tickets are the same.
+    let foreign_ticket = || {
+        let mut other = JwksCache::new("https://other.example/jwks", policy());
+        let Advice::Fetch(ticket) = other.advise(Wanted::Any, at(0)) else { panic!("it is empty, too") };
         ticket
     };
     host.any(0);
-    let outcome = host.cache.handle_response(foreign_ticket(0), &response(&["evil"]), at(0));
+    let outcome = host.cache.handle_response(foreign_ticket(), &response(&["evil"]), at(0));
     assert_eq!(outcome.unwrap_err(), JwksCacheError::ForeignTicket);
     assert_eq!(host.any(0), Advised::Wait(10, None));
-    host.cache.handle_failure(foreign_ticket(100), at(0));
+    host.cache.handle_failure(foreign_ticket(), at(0));
     assert_eq!(host.any(0), Advised::Wait(10, None));
 }
 

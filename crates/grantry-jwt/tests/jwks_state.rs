@@ -87,6 +87,17 @@ fn an_empty_cache_is_stored_too() {
 }
 
 #[test]
+fn a_ticket_of_the_life_before_makes_no_set_younger() {
+    let mut host = Host::with_keys(JwksPolicy::default(), &response(&["a"]));
+    host.any(100_000);
+    let ticket = host.tickets.remove(0);
+    let mut host = reread(&host.cache.to_json());
+    host.cache.handle_response(ticket, &response(&["b"]), at(100_005)).unwrap();
+    assert_eq!(host.any(100_604), ready(&["b"]));
+    assert_eq!(host.any(100_605), fetch_with(&["b"]));
+}
+
+#[test]
 fn no_time_holds_for_longer_than_the_policy_would_have_it() {
     let future = json!(START + 1_000_000);
     let mut host = reread(&with("/held/fresh_until", future.clone()));
