@@ -3,7 +3,7 @@
 use alloc::{borrow::Cow, borrow::ToOwned, vec::Vec};
 use core::{fmt, marker::PhantomData};
 
-use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, SeqDeserializer};
+use serde::de::value::{MapAccessDeserializer, SeqDeserializer};
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
@@ -129,19 +129,52 @@ impl<'de> Visitor<'de> for Capture<'de> {
     }
 }
 
-/// Hands on what was captured, as the parser would have.
-pub(crate) struct CapturedReader<'de, E> {
-    value: Captured<'de>,
+/// A value that can be handed on as the parser would have.
+pub(crate) trait HandOn<'de>: Sized {
+    fn hand_on<V: Visitor<'de>, E: Error>(self, visitor: V) -> Result<V::Value, E>;
+}
+
+impl<'de> HandOn<'de> for &'de str {
+    #[inline]
+    fn hand_on<V: Visitor<'de>, E: Error>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_borrowed_str(self)
+    }
+}
+
+impl<'de> HandOn<'de> for u64 {
+    #[inline]
+    fn hand_on<V: Visitor<'de>, E: Error>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_u64(self)
+    }
+}
+
+impl<'de> HandOn<'de> for Captured<'de> {
+    fn hand_on<V: Visitor<'de>, E: Error>(self, visitor: V) -> Result<V::Value, E> {
+        match self {
+            Self::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
+            Self::Text(Cow::Owned(text)) => visitor.visit_string(text),
+            Self::Verbatim(texts) => visit_texts(unquoted(texts).map(Cow::Borrowed), visitor),
+            Self::Texts(texts) => visit_texts(texts.into_iter(), visitor),
+            Self::Number(number) => number.deserialize_any(visitor).map_err(E::custom),
+            Self::Other => visitor.visit_unit(),
+        }
+    }
+}
+
+/// Reads a value that was captured into the type of the caller.
+pub(crate) struct CapturedReader<T, E> {
+    value: T,
     error: PhantomData<E>,
 }
 
-impl<'de, E> CapturedReader<'de, E> {
-    pub(crate) const fn new(value: Captured<'de>) -> Self {
+impl<T, E> CapturedReader<T, E> {
+    #[inline]
+    pub(crate) const fn new(value: T) -> Self {
         Self { value, error: PhantomData }
     }
 }
 
-impl<'de, E: Error> IntoDeserializer<'de, E> for CapturedReader<'de, E> {
+impl<'de, T: HandOn<'de>, E: Error> IntoDeserializer<'de, E> for CapturedReader<T, E> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -149,50 +182,28 @@ impl<'de, E: Error> IntoDeserializer<'de, E> for CapturedReader<'de, E> {
     }
 }
 
-impl<'de, E: Error> Deserializer<'de> for CapturedReader<'de, E> {
+/// An enum is none of the types: it is read from the text, in a pass of its own.
+impl<'de, T: HandOn<'de>, E: Error> Deserializer<'de> for CapturedReader<T, E> {
     type Error = E;
 
+    #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
-        match self.value {
-            Captured::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-            Captured::Text(Cow::Owned(text)) => visitor.visit_string(text),
-            Captured::Verbatim(texts) => visit_texts(unquoted(texts).map(Cow::Borrowed), visitor),
-            Captured::Texts(texts) => visit_texts(texts.into_iter(), visitor),
-            Captured::Number(number) => number.deserialize_any(visitor).map_err(E::custom),
-            Captured::Other => visitor.visit_unit(),
-        }
+        self.value.hand_on(visitor)
     }
 
+    #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
         visitor.visit_some(self)
     }
 
+    #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, E> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, E> {
-        match self.value {
-            Captured::Text(Cow::Borrowed(text)) => {
-                BorrowedStrDeserializer::new(text).deserialize_enum(name, variants, visitor)
-            }
-            Captured::Text(Cow::Owned(text)) => {
-                text.into_deserializer().deserialize_enum(name, variants, visitor)
-            }
-            Captured::Verbatim(_) | Captured::Texts(_) | Captured::Number(_) | Captured::Other => {
-                self.deserialize_any(visitor)
-            }
-        }
-    }
-
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 

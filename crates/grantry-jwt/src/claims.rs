@@ -197,17 +197,48 @@ impl Found {
     }
 
     /// Keeps the value of a claim; `None` when it is of another type.
-    #[inline]
     pub(crate) fn keep(&mut self, claim: Claim, value: &Captured<'_>, payload: &str) -> Option<()> {
         match claim {
-            Claim::Issuer => self.issuer = Some(self.copies.span(value, payload)?),
-            Claim::Subject => self.subject = Some(self.copies.span(value, payload)?),
-            Claim::Audience => self.audiences = Some(self.copies.spans(value, payload)?),
-            Claim::Expiration => self.expiration = Some(date(value, Fraction::CountsUp)?),
-            Claim::NotBefore => self.not_before = Some(date(value, Fraction::CountsUp)?),
-            Claim::IssuedAt => self.issued_at = Some(date(value, Fraction::Dropped)?),
-            Claim::JwtId => self.jwt_id = Some(self.copies.span(value, payload)?),
-            Claim::Other => {}
+            Claim::Issuer | Claim::Subject | Claim::JwtId => {
+                let span = self.copies.span(value, payload)?;
+                self.keep_span(claim, span)
+            }
+            Claim::Audience => {
+                self.audiences = Some(self.copies.spans(value, payload)?);
+                Some(())
+            }
+            Claim::Expiration | Claim::NotBefore | Claim::IssuedAt => {
+                let number = value.number()?;
+                let fraction = if claim == Claim::IssuedAt { Fraction::Dropped } else { Fraction::CountsUp };
+                let whole = || number.as_f64().map(|seconds| whole_seconds(seconds, fraction));
+                self.keep_seconds(claim, number.as_u64().or_else(whole)?)
+            }
+            Claim::Other => Some(()),
+        }
+    }
+
+    /// Keeps a string that stands in the payload.
+    #[inline]
+    pub(crate) fn keep_span(&mut self, claim: Claim, span: Span) -> Option<()> {
+        match claim {
+            Claim::Issuer => self.issuer = Some(span),
+            Claim::Subject => self.subject = Some(span),
+            Claim::JwtId => self.jwt_id = Some(span),
+            Claim::Audience => self.audiences = Some(Spans::One(span)),
+            Claim::Expiration | Claim::NotBefore | Claim::IssuedAt | Claim::Other => return None,
+        }
+        Some(())
+    }
+
+    /// Keeps a date.
+    #[inline]
+    pub(crate) fn keep_seconds(&mut self, claim: Claim, seconds: u64) -> Option<()> {
+        let date = Some(UnixTime::from_secs(seconds));
+        match claim {
+            Claim::Expiration => self.expiration = date,
+            Claim::NotBefore => self.not_before = date,
+            Claim::IssuedAt => self.issued_at = date,
+            Claim::Issuer | Claim::Subject | Claim::JwtId | Claim::Audience | Claim::Other => return None,
         }
         Some(())
     }
@@ -222,13 +253,6 @@ enum Fraction {
 
 /// RFC 7519 section 2: a NumericDate is a JSON number, and it may have a fraction. What lies outside
 /// the range of [`UnixTime`] becomes its nearest end.
-#[inline]
-fn date(value: &Captured<'_>, fraction: Fraction) -> Option<UnixTime> {
-    let number = value.number()?;
-    let whole = || number.as_f64().map(|seconds| whole_seconds(seconds, fraction));
-    number.as_u64().or_else(whole).map(UnixTime::from_secs)
-}
-
 #[expect(clippy::cast_possible_truncation, reason = "the cast saturates at both ends, as wanted")]
 fn whole_seconds(seconds: f64, fraction: Fraction) -> u64 {
     let whole = seconds as u64;

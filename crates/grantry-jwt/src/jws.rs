@@ -91,6 +91,7 @@ pub(crate) struct Segments<'a> {
 
 impl<'a> Segments<'a> {
     /// Splits at exactly two dots, without allocating, after the length is checked.
+    #[inline]
     pub(crate) fn split(token: &'a str) -> Result<Self, VerifyError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::TooLong);
@@ -104,6 +105,7 @@ impl<'a> Segments<'a> {
     }
 
     /// Lends the header to `read`.
+    #[inline]
     pub(crate) fn read_header<R>(
         &self,
         understood: &[String],

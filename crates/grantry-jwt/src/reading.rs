@@ -1,7 +1,7 @@
 //! One pass over a payload, for the verifier and for the caller's type at once.
 
 use alloc::{collections::BTreeMap, string::String};
-use core::{fmt, marker::PhantomData};
+use core::fmt;
 
 use grantry_core::json;
 use serde::de::value::BorrowedStrDeserializer;
@@ -11,21 +11,25 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use crate::capture::{Capture, Captured, CapturedReader};
+use crate::capture::{Capture, Captured, CapturedReader, HandOn};
 use crate::claims::Found;
 use crate::jws::MAX_TOKEN_BYTES;
-use crate::{Claim, VerifyError, span};
+use crate::span::{self, Span};
+use crate::{Claim, VerifyError};
 
 /// What is noted of the claims on their way to a `T`.
-#[derive(Default)]
-pub(crate) struct Notes {
-    pub(crate) found: Found,
+pub(crate) struct Notes<'a> {
+    pub(crate) found: &'a mut Found,
     pub(crate) present: Present,
     /// Of several the first in the order of RFC 7519 section 4.1.
     malformed: Option<Claim>,
 }
 
-impl Notes {
+impl<'a> Notes<'a> {
+    pub(crate) fn new(found: &'a mut Found) -> Self {
+        Self { found, present: Present::default(), malformed: None }
+    }
+
     /// Reads the claims of a payload as `T`, and on the way the registered ones and which of the `required`
     /// are there.
     ///
@@ -36,12 +40,12 @@ impl Notes {
         payload: &'p str,
         required: &[String],
     ) -> Result<T, VerifyError> {
-        let reader = Reader { payload, required, notes: self, claims: PhantomData };
-        let claims = json::object_from_str(payload, MAX_TOKEN_BYTES, reader);
-        match (claims, self.malformed) {
-            (Ok(claims), None) => Ok(claims),
-            (Ok(_), Some(claim)) => Err(VerifyError::MalformedClaim(claim)),
-            (Err(_), _) => Err(VerifyError::ClaimsJson),
+        let mut claims = None;
+        let reader = Reader { payload, required, notes: self, claims: &mut claims };
+        json::object_from_str(payload, MAX_TOKEN_BYTES, reader).map_err(|_| VerifyError::ClaimsJson)?;
+        match self.malformed {
+            None => claims.ok_or(VerifyError::ClaimsJson),
+            Some(claim) => Err(VerifyError::MalformedClaim(claim)),
         }
     }
 }
@@ -80,45 +84,49 @@ fn has_value(payload: &str, name: &str) -> bool {
         .is_some_and(|value| !value.trim_start_matches(SPACE).starts_with('n'))
 }
 
-struct Reader<'a, 'p, T> {
+/// Leaves the claims where they stay, for moving them up call by call takes its time.
+struct Reader<'a, 'n, 'p, T> {
     payload: &'p str,
     required: &'a [String],
-    notes: &'a mut Notes,
-    claims: PhantomData<T>,
+    notes: &'a mut Notes<'n>,
+    claims: &'a mut Option<T>,
 }
 
-impl<'p, T: Deserialize<'p>> DeserializeSeed<'p> for Reader<'_, 'p, T> {
-    type Value = T;
+impl<'p, T: Deserialize<'p>> DeserializeSeed<'p> for Reader<'_, '_, 'p, T> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'p>>(self, reader: D) -> Result<T, D::Error> {
+    fn deserialize<D: Deserializer<'p>>(self, reader: D) -> Result<(), D::Error> {
         reader.deserialize_map(self)
     }
 }
 
-impl<'p, T: Deserialize<'p>> Visitor<'p> for Reader<'_, 'p, T> {
-    type Value = T;
+impl<'p, T: Deserialize<'p>> Visitor<'p> for Reader<'_, '_, 'p, T> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("claims")
     }
 
-    fn visit_map<A: MapAccess<'p>>(self, members: A) -> Result<T, A::Error> {
-        let Self { payload, required, notes, .. } = self;
-        T::deserialize(Object(&mut Claims { members, payload, required, notes, claim: Claim::Other }))
+    #[inline]
+    fn visit_map<A: MapAccess<'p>>(self, members: A) -> Result<(), A::Error> {
+        let Self { payload, required, notes, claims } = self;
+        let mut members = Claims { members, payload, required, notes, claim: Claim::Other };
+        *claims = Some(T::deserialize(Object(&mut members))?);
+        Ok(())
     }
 }
 
 /// The members of the claims, each noted before it is handed on.
-struct Claims<'a, 'p, A> {
+struct Claims<'a, 'n, 'p, A> {
     members: A,
     payload: &'p str,
     required: &'a [String],
-    notes: &'a mut Notes,
+    notes: &'a mut Notes<'n>,
     /// The claim whose value comes next.
     claim: Claim,
 }
 
-impl<'p, A: MapAccess<'p>> MapAccess<'p> for Claims<'_, 'p, A> {
+impl<'p, A: MapAccess<'p>> MapAccess<'p> for Claims<'_, '_, 'p, A> {
     type Error = A::Error;
 
     #[inline]
@@ -137,15 +145,15 @@ impl<'p, A: MapAccess<'p>> MapAccess<'p> for Claims<'_, 'p, A> {
     }
 }
 
-struct NameSeed<'a, 'p, S> {
+struct NameSeed<'a, 'n, 'p, S> {
     seed: S,
     payload: &'p str,
     required: &'a [String],
-    notes: &'a mut Notes,
+    notes: &'a mut Notes<'n>,
     claim: &'a mut Claim,
 }
 
-impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for NameSeed<'_, 'p, S> {
+impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for NameSeed<'_, '_, 'p, S> {
     type Value = S::Value;
 
     #[inline]
@@ -154,7 +162,7 @@ impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for NameSeed<'_, 'p, S> {
     }
 }
 
-impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for NameSeed<'_, 'p, S> {
+impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for NameSeed<'_, '_, 'p, S> {
     type Value = S::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,25 +184,32 @@ impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for NameSeed<'_, 'p, S> {
     }
 }
 
-struct ValueSeed<'a, 'p, S> {
+struct ValueSeed<'a, 'n, 'p, S> {
     seed: S,
     payload: &'p str,
-    notes: &'a mut Notes,
+    notes: &'a mut Notes<'n>,
     claim: Claim,
 }
 
-impl<'p, S: DeserializeSeed<'p>> ValueSeed<'_, 'p, S> {
+impl<'p, S: DeserializeSeed<'p>> ValueSeed<'_, '_, 'p, S> {
+    /// Notes whether the claim has its type, and hands the value on.
     #[inline]
-    fn hand_on<E: Error>(self, value: Captured<'p>) -> Result<S::Value, E> {
-        let Self { seed, payload, notes, claim } = self;
-        if notes.found.keep(claim, &value, payload).is_none() {
-            notes.malformed = Some(notes.malformed.map_or(claim, |other| other.min(claim)));
+    fn hand_on<T: HandOn<'p>, E: Error>(self, kept: Option<()>, value: T) -> Result<S::Value, E> {
+        if kept.is_none() {
+            let malformed = &mut self.notes.malformed;
+            *malformed = Some(malformed.map_or(self.claim, |other| other.min(self.claim)));
         }
-        seed.deserialize(CapturedReader::new(value))
+        self.seed.deserialize(CapturedReader::new(value))
+    }
+
+    #[cold]
+    fn hand_on_captured<E: Error>(self, value: Captured<'p>) -> Result<S::Value, E> {
+        let kept = self.notes.found.keep(self.claim, &value, self.payload);
+        self.hand_on(kept, value)
     }
 }
 
-impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for ValueSeed<'_, 'p, S> {
+impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for ValueSeed<'_, '_, 'p, S> {
     type Value = S::Value;
 
     #[inline]
@@ -205,25 +220,35 @@ impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for ValueSeed<'_, 'p, S> {
 
 macro_rules! captured {
     ($($method:ident($($value:ident: $type:ty)?);)*) => {$(
-        #[inline]
         fn $method<E: Error>(self, $($value: $type)?) -> Result<S::Value, E> {
             let value = Capture { payload: self.payload }.$method($($value)?)?;
-            self.hand_on(value)
+            self.hand_on_captured(value)
         }
     )*};
 }
 
-impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for ValueSeed<'_, 'p, S> {
+impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for ValueSeed<'_, '_, 'p, S> {
     type Value = S::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the value of a claim")
     }
 
+    #[inline]
+    fn visit_borrowed_str<E: Error>(self, text: &'p str) -> Result<S::Value, E> {
+        let span = Span::of(text, self.payload);
+        let kept = span.and_then(|span| self.notes.found.keep_span(self.claim, span));
+        self.hand_on(kept, text)
+    }
+
+    #[inline]
+    fn visit_u64<E: Error>(self, number: u64) -> Result<S::Value, E> {
+        let kept = self.notes.found.keep_seconds(self.claim, number);
+        self.hand_on(kept, number)
+    }
+
     captured! {
-        visit_borrowed_str(text: &'p str);
         visit_str(text: &str);
-        visit_u64(number: u64);
         visit_i64(number: i64);
         visit_f64(number: f64);
         visit_bool(value: bool);
@@ -232,12 +257,12 @@ impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for ValueSeed<'_, 'p, S> {
 
     fn visit_seq<A: SeqAccess<'p>>(self, items: A) -> Result<S::Value, A::Error> {
         let value = Capture { payload: self.payload }.visit_seq(items)?;
-        self.hand_on(value)
+        self.hand_on_captured(value)
     }
 
     fn visit_map<A: MapAccess<'p>>(self, members: A) -> Result<S::Value, A::Error> {
         let value = Capture { payload: self.payload }.visit_map(members)?;
-        self.hand_on(value)
+        self.hand_on_captured(value)
     }
 }
 
@@ -247,6 +272,7 @@ struct Object<A>(A);
 impl<'de, A: MapAccess<'de>> Deserializer<'de> for Object<A> {
     type Error = A::Error;
 
+    #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
         visitor.visit_map(self.0)
     }

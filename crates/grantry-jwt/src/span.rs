@@ -19,7 +19,7 @@ impl Span {
 
     /// Returns where in the payload the very bytes of a text are.
     #[inline]
-    fn of(text: &str, payload: &str) -> Option<Self> {
+    pub(crate) fn of(text: &str, payload: &str) -> Option<Self> {
         let start = text.as_ptr().addr().checked_sub(payload.as_ptr().addr())?;
         let end = start.checked_add(text.len())?;
         if end <= payload.len() { Self::new(start, end) } else { None }

@@ -1,6 +1,6 @@
 //! Checking a JWT: signature, issuer, audience, time, type.
 
-use alloc::{borrow::Cow, boxed::Box, string::String, sync::Arc, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::time::Duration;
 
 use grantry_core::{UnixTime, json};
@@ -10,7 +10,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use crate::claims::Found;
 use crate::jws::{MAX_TOKEN_BYTES, Segments};
 use crate::reading::Notes;
-use crate::{Algorithm, Buffer, Claim, JwkSet, RegisteredClaims, Verified, VerifyError};
+use crate::{Algorithm, Buffer, Claim, JwkSet, RegisteredClaims, Verified, VerifyError, VerifyingKey};
 
 /// What a JWT must be to be accepted ([RFC 7519 section 7.2](https://www.rfc-editor.org/rfc/rfc7519#section-7.2)).
 ///
@@ -212,10 +212,13 @@ impl Verifier {
         now: UnixTime,
     ) -> Result<Verified<'static, T>, VerifyError> {
         let mut payload = Vec::new();
-        let signer = self.open(token, keys, &mut payload)?;
+        let mut extended_header = None;
+        let key = self.open(token, keys, &mut payload, &mut extended_header)?;
         let payload = String::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
-        let (claims, found) = self.read(&payload, now)?;
-        Ok(signer.vouch(claims, RegisteredClaims::new(Cow::Owned(payload), found)))
+        let mut found = Found::default();
+        let claims = self.read(&payload, now, &mut found)?;
+        let registered = RegisteredClaims::new(Cow::Owned(payload), found);
+        Ok(Verified { claims, registered, key_id: key.shared_key_id(), extended_header })
     }
 
     /// Checks a JWT as [`Verifier::verify`] does, and lets `T` borrow from the payload, which stays in
@@ -231,14 +234,23 @@ impl Verifier {
         now: UnixTime,
         buffer: &'b mut Buffer,
     ) -> Result<Verified<'b, T>, VerifyError> {
-        let signer = self.open(token, keys, &mut buffer.payload)?;
+        let mut extended_header = None;
+        let key = self.open(token, keys, &mut buffer.payload, &mut extended_header)?;
         let payload = core::str::from_utf8(&buffer.payload).map_err(|_| VerifyError::ClaimsJson)?;
-        let (claims, found) = self.read(payload, now)?;
-        Ok(signer.vouch(claims, RegisteredClaims::new(Cow::Borrowed(payload), found)))
+        let mut found = Found::default();
+        let claims = self.read(payload, now, &mut found)?;
+        let registered = RegisteredClaims::new(Cow::Borrowed(payload), found);
+        Ok(Verified { claims, registered, key_id: key.shared_key_id(), extended_header })
     }
 
     /// Checks everything but the claims, and decodes those.
-    fn open(&self, token: &str, keys: &JwkSet, payload: &mut Vec<u8>) -> Result<Signer, VerifyError> {
+    fn open<'k>(
+        &self,
+        token: &str,
+        keys: &'k JwkSet,
+        payload: &mut Vec<u8>,
+        extended_header: &mut Option<Box<str>>,
+    ) -> Result<&'k VerifyingKey, VerifyError> {
         if token.len() > self.max_token_bytes {
             return Err(VerifyError::TooLong);
         }
@@ -250,8 +262,10 @@ impl Verifier {
                     return Err(VerifyError::Typ);
                 }
             }
-            let extended_header = header.extended().and_then(|text| core::str::from_utf8(text).ok());
-            Ok(Signer { key_id: key.shared_key_id(), extended_header: extended_header.map(Box::from) })
+            if let Some(text) = header.extended() {
+                *extended_header = core::str::from_utf8(text).ok().map(Box::from);
+            }
+            Ok(key)
         })
     }
 
@@ -260,14 +274,15 @@ impl Verifier {
         &self,
         payload: &'p str,
         now: UnixTime,
-    ) -> Result<(T, Found), VerifyError> {
-        let mut notes = Notes::default();
+        found: &mut Found,
+    ) -> Result<T, VerifyError> {
+        let mut notes = Notes::new(found);
         match notes.read(payload, &self.required) {
             Ok(claims) => {
                 self.check(payload, &notes, now)?;
-                Ok((claims, notes.found))
+                Ok(claims)
             }
-            Err(_) => self.read_apart(payload, now),
+            Err(_) => self.read_apart(payload, now, found),
         }
     }
 
@@ -277,16 +292,17 @@ impl Verifier {
         &self,
         payload: &'p str,
         now: UnixTime,
-    ) -> Result<(T, Found), VerifyError> {
-        let mut notes = Notes::default();
+        found: &mut Found,
+    ) -> Result<T, VerifyError> {
+        *found = Found::default();
+        let mut notes = Notes::new(found);
         let IgnoredAny = notes.read(payload, &self.required)?;
         self.check(payload, &notes, now)?;
-        let claims = json::object_from_slice(payload.as_bytes(), MAX_TOKEN_BYTES);
-        claims.map(|claims| (claims, notes.found)).map_err(|_| VerifyError::ClaimsShape)
+        json::object_from_slice(payload.as_bytes(), MAX_TOKEN_BYTES).map_err(|_| VerifyError::ClaimsShape)
     }
 
-    fn check(&self, payload: &str, notes: &Notes, now: UnixTime) -> Result<(), VerifyError> {
-        let claims = &notes.found;
+    fn check(&self, payload: &str, notes: &Notes<'_>, now: UnixTime) -> Result<(), VerifyError> {
+        let claims = &*notes.found;
         self.check_issuer(claims.issuer(payload))?;
         self.check_audience(claims.audiences(payload))?;
         self.check_subject(claims.subject(payload))?;
@@ -364,18 +380,6 @@ impl Verifier {
             }
         }
         Ok(())
-    }
-}
-
-/// What is known of a token before its claims are read.
-struct Signer {
-    key_id: Option<Arc<str>>,
-    extended_header: Option<Box<str>>,
-}
-
-impl Signer {
-    fn vouch<T>(self, claims: T, registered: RegisteredClaims<'_>) -> Verified<'_, T> {
-        Verified { claims, registered, key_id: self.key_id, extended_header: self.extended_header }
     }
 }
 

@@ -132,6 +132,7 @@ macro_rules! wide_number {
 impl<'de, E: Error> Deserializer<'de> for NameReader<'de, E> {
     type Error = E;
 
+    #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
         match self.name {
             Cow::Borrowed(name) => visitor.visit_borrowed_str(name),

@@ -167,6 +167,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<'_, V> {
         self.inner.visit_unit()
     }
 
+    #[inline]
     fn visit_some<D: Deserializer<'de>>(self, reader: D) -> Result<V::Value, D::Error> {
         self.inner.visit_some(Strict::new(reader, self.verdict))
     }
@@ -179,6 +180,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<'_, V> {
         self.inner.visit_seq(Strict::new(items, self.verdict))
     }
 
+    #[inline]
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
         let mut names = Names::default();
         self.inner.visit_map(StrictMembers { members, names: &mut names, verdict: self.verdict })
@@ -192,6 +194,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<'_, V> {
 impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<'_, S> {
     type Value = S::Value;
 
+    #[inline]
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<S::Value, D::Error> {
         self.inner.deserialize(Strict::new(reader, self.verdict))
     }
