@@ -205,7 +205,7 @@ impl PrivateKey {
         }
     }
 
-    fn with_public(self, public: PublicKey) -> Result<Self, KeyError> {
+    pub(crate) fn with_public(self, public: PublicKey) -> Result<Self, KeyError> {
         match (self, public) {
             (Self::Rsa(key), PublicKey::Rsa(public)) if *key.public() == public => Ok(Self::Rsa(key)),
             (Self::Ec(key), PublicKey::Ec(public)) => key.with_public(public).map(Self::Ec),
