@@ -12,9 +12,17 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Appends bytes to a text as base64url without padding.
-pub fn encode_to(bytes: impl AsRef<[u8]>, text: &mut String) {
-    URL_SAFE_NO_PAD.encode_string(bytes, text);
+/// Appends bytes to the bytes of a text as base64url without padding.
+pub fn encode_to(bytes: impl AsRef<[u8]>, text: &mut Vec<u8>) {
+    let bytes = bytes.as_ref();
+    let start = text.len();
+    // A slice is never longer than half of the address space, so its encoding has a length.
+    let length = base64::encoded_len(bytes.len(), false).unwrap_or_default();
+    text.resize(start.saturating_add(length), 0);
+    if let Some(place) = text.get_mut(start..) {
+        // The place has exactly the length that is written.
+        let _ = URL_SAFE_NO_PAD.encode_slice(bytes, place);
+    }
 }
 
 /// Reads base64url text.
@@ -74,6 +82,17 @@ mod tests {
             assert_eq!(decode_into(other, &mut Vec::new()), Err(Base64UrlError), "{other:?}");
             assert_eq!(with_decoded::<8, _>(other, |_| ()), Err(Base64UrlError), "{other:?}");
             assert_eq!(with_decoded::<0, _>(other, |_| ()), Err(Base64UrlError), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn every_way_of_encoding_writes_the_same() {
+        let mut text = b"a.".to_vec();
+        for length in 0..40 {
+            let bytes: Vec<u8> = (0..length).collect();
+            text.truncate(2);
+            encode_to(&bytes, &mut text);
+            assert_eq!(text, alloc::format!("a.{}", encode(&bytes)).into_bytes());
         }
     }
 

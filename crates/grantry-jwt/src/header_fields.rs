@@ -74,24 +74,28 @@ impl<'a> HeaderFields<'a> {
         self.with_member(name, value)
     }
 
-    /// Writes the header of a token of a key.
-    pub(crate) fn to_json(&self, key: &VerifyingKey) -> Result<Vec<u8>, SignError> {
-        let mut text = Vec::with_capacity(128);
+    /// Appends the header of a token of a key.
+    pub(crate) fn write(&self, key: &VerifyingKey, text: &mut Vec<u8>) -> Result<(), SignError> {
         text.extend_from_slice(br#"{"alg":""#);
         text.extend_from_slice(key.algorithm().as_str().as_bytes());
         text.push(b'"');
-        let named = [("typ", self.typ), ("cty", self.cty), ("kid", key.key_id())];
+        let named = [(&b",\"typ\":"[..], self.typ), (b",\"cty\":", self.cty), (b",\"kid\":", key.key_id())];
         for (name, value) in named.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-            push_member(&mut text, name, value)?;
+            text.extend_from_slice(name);
+            push_string(text, value)?;
         }
         for (name, value) in &self.others {
-            push_member(&mut text, name, value)?;
+            text.push(b',');
+            push_string(text, name)?;
+            text.push(b':');
+            push_value(text, value)?;
         }
         if !self.critical.is_empty() {
-            push_member(&mut text, "crit", &self.critical)?;
+            text.extend_from_slice(b",\"crit\":");
+            push_value(text, &self.critical)?;
         }
         text.push(b'}');
-        Ok(text)
+        Ok(())
     }
 }
 
@@ -107,12 +111,18 @@ impl<'a> From<Option<&'a str>> for HeaderFields<'a> {
     }
 }
 
-fn push_member(text: &mut Vec<u8>, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), SignError> {
-    let push = |text: &mut Vec<u8>, written: serde_json::Result<Vec<u8>>| {
-        written.map(|written| text.extend_from_slice(&written)).map_err(|_| SignError::Header)
-    };
-    text.push(b',');
-    push(text, serde_json::to_vec(name))?;
-    text.push(b':');
-    push(text, serde_json::to_vec(value))
+/// Most texts need no escape, and no allocation of their own.
+fn push_string(text: &mut Vec<u8>, value: &str) -> Result<(), SignError> {
+    if value.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        return push_value(text, value);
+    }
+    text.push(b'"');
+    text.extend_from_slice(value.as_bytes());
+    text.push(b'"');
+    Ok(())
+}
+
+fn push_value(text: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), SignError> {
+    text.extend_from_slice(&serde_json::to_vec(value).map_err(|_| SignError::Header)?);
+    Ok(())
 }

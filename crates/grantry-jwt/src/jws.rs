@@ -35,7 +35,7 @@ pub fn verify_jws<'k>(token: &str, keys: &'k JwkSet, allowed: &[Algorithm]) -> R
     let segments = Segments::split(token)?;
     segments.read_header(&[], |header| {
         let mut payload = Vec::new();
-        let key = segments.open(header, keys, allowed, &mut payload)?;
+        let key = segments.open(header, keys, allowed, |_| None, &mut payload)?;
         Ok(Jws { header: header.to_owned(), payload, key })
     })
 }
@@ -117,17 +117,31 @@ impl<'a> Segments<'a> {
         .map_err(|_| VerifyError::Base64Url)?
     }
 
-    /// Finds the key that signed and decodes the payload, in this order.
+    /// Finds the key that signed, unless it is remembered, and decodes the payload, in this order.
     pub(crate) fn open<'k>(
         &self,
         header: &BorrowedHeader<'_>,
         keys: &'k JwkSet,
         allowed: &[Algorithm],
+        remembered: impl FnOnce(&BorrowedHeader<'_>) -> Option<&'k VerifyingKey>,
         payload: &mut Vec<u8>,
     ) -> Result<&'k VerifyingKey, VerifyError> {
         if !allowed.contains(&header.algorithm()) {
             return Err(VerifyError::AlgorithmNotAllowed);
         }
+        let key = match remembered(header) {
+            Some(key) => key,
+            None => self.signer(header, keys)?,
+        };
+        base64url::decode_into(self.payload, payload).map_err(|_| VerifyError::Base64Url)?;
+        Ok(key)
+    }
+
+    fn signer<'k>(
+        &self,
+        header: &BorrowedHeader<'_>,
+        keys: &'k JwkSet,
+    ) -> Result<&'k VerifyingKey, VerifyError> {
         let signer = |signature: &[u8]| {
             fitting_keys(keys.keys(), header)?
                 .find(|key| key.verify(self.signing_input.as_bytes(), signature))
@@ -138,9 +152,7 @@ impl<'a> Segments<'a> {
         } else {
             base64url::with_decoded::<LONG_SIGNATURE_BYTES, _>(self.signature, signer)
         };
-        let key = key.map_err(|_| VerifyError::Base64Url)??;
-        base64url::decode_into(self.payload, payload).map_err(|_| VerifyError::Base64Url)?;
-        Ok(key)
+        key.map_err(|_| VerifyError::Base64Url)?
     }
 }
 
@@ -151,7 +163,7 @@ fn dots(token: &str) -> usize {
 }
 
 /// Returns the keys that may have signed, at least one and at most [`MAX_KEYS_TRIED`].
-fn fitting_keys<'k>(
+pub(crate) fn fitting_keys<'k>(
     keys: &'k [VerifyingKey],
     header: &BorrowedHeader<'_>,
 ) -> Result<impl Iterator<Item = &'k VerifyingKey>, VerifyError> {

@@ -39,7 +39,7 @@ use crate::{Algorithm, Header, HeaderFields, KeyType, MAX_TOKEN_BYTES, PublicKey
 #[derive(Clone)]
 #[must_use]
 pub struct SigningInput {
-    text: String,
+    text: Vec<u8>,
     key: VerifyingKey,
 }
 
@@ -54,7 +54,7 @@ impl SigningInput {
         fields: impl Into<HeaderFields<'a>>,
         payload: &[u8],
     ) -> Result<Self, SignError> {
-        Self::join_parts(key, &fields.into().to_json(key)?, payload)
+        Ok(Self { text: of_payload(key, &fields.into(), payload)?, key: key.clone() })
     }
 
     /// Makes the input for the claims of a JWT
@@ -68,11 +68,7 @@ impl SigningInput {
         fields: impl Into<HeaderFields<'a>>,
         claims: &impl Serialize,
     ) -> Result<Self, SignError> {
-        let payload = to_json(claims).map_err(|_| SignError::Claims)?;
-        if payload.first() != Some(&b'{') {
-            return Err(SignError::Claims);
-        }
-        Self::new(key, fields, &payload)
+        Ok(Self { text: of_claims(key, &fields.into(), claims)?, key: key.clone() })
     }
 
     /// Makes the input for any payload under a header given as JSON text, which stands in the token byte
@@ -83,17 +79,13 @@ impl SigningInput {
     /// [`SignError::Header`] for a header that [`verify_jws`](crate::verify_jws) would refuse or whose
     /// `alg` is not the key's, and as [`SigningInput::new`].
     pub fn with_header_text(key: &VerifyingKey, header: &str, payload: &[u8]) -> Result<Self, SignError> {
-        let members = Header::from_json(header.as_bytes()).map_err(|_| SignError::Header)?;
-        if members.algorithm() != key.algorithm() {
-            return Err(SignError::Header);
-        }
-        Self::join_parts(key, header.as_bytes(), payload)
+        Ok(Self { text: under_header_text(key, header, payload)?, key: key.clone() })
     }
 
     /// Returns what is signed. A service that signs digests takes [`Algorithm::digest`] of it.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.text.as_bytes()
+        &self.text
     }
 
     /// Returns the algorithm to sign with.
@@ -112,7 +104,7 @@ impl SigningInput {
         if !self.key.verify(self.as_bytes(), signature) {
             return Err(SignError::Signature);
         }
-        self.join(signature)
+        join(self.text, signature)
     }
 
     /// Joins the token with an ECDSA signature in DER, as X.509 and most signing services write it
@@ -129,36 +121,77 @@ impl SigningInput {
             der::ecdsa_signature(signature, curve.coordinate_len()).map_err(|_| SignError::Signature)?;
         self.complete(&fixed)
     }
-
-    /// Joins the token with a signature that the key itself just made.
-    pub(crate) fn join(mut self, signature: &[u8]) -> Result<String, SignError> {
-        self.text.push('.');
-        base64url::encode_to(signature, &mut self.text);
-        if self.text.len() > MAX_TOKEN_BYTES {
-            return Err(SignError::TooLong);
-        }
-        Ok(self.text)
-    }
-
-    fn join_parts(key: &VerifyingKey, header: &[u8], payload: &[u8]) -> Result<Self, SignError> {
-        let bytes = header.len().saturating_add(payload.len());
-        // Checked before the work: base64url only makes it longer.
-        if bytes > MAX_TOKEN_BYTES {
-            return Err(SignError::TooLong);
-        }
-        let bytes = bytes.saturating_add(signature_len(key)).saturating_add(3);
-        let mut text = String::with_capacity(bytes.saturating_mul(4).div_ceil(3).saturating_add(2));
-        base64url::encode_to(header, &mut text);
-        text.push('.');
-        base64url::encode_to(payload, &mut text);
-        Ok(Self { text, key: key.clone() })
-    }
 }
 
 impl fmt::Debug for SigningInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningInput").field("key", &self.key).finish_non_exhaustive()
     }
+}
+
+pub(crate) fn of_payload(
+    key: &VerifyingKey,
+    fields: &HeaderFields<'_>,
+    payload: &[u8],
+) -> Result<Vec<u8>, SignError> {
+    let mut header = Vec::with_capacity(128);
+    fields.write(key, &mut header)?;
+    join_parts(key, &header, payload)
+}
+
+pub(crate) fn of_claims(
+    key: &VerifyingKey,
+    fields: &HeaderFields<'_>,
+    claims: &impl Serialize,
+) -> Result<Vec<u8>, SignError> {
+    // The header and behind it the payload, which usually find room without growing.
+    let mut texts = Vec::with_capacity(512);
+    fields.write(key, &mut texts)?;
+    let end_of_header = texts.len();
+    write_json(claims, &mut texts).map_err(|_| SignError::Claims)?;
+    let (header, payload) = texts.split_at_checked(end_of_header).ok_or(SignError::Claims)?;
+    if payload.first() != Some(&b'{') {
+        return Err(SignError::Claims);
+    }
+    join_parts(key, header, payload)
+}
+
+pub(crate) fn under_header_text(
+    key: &VerifyingKey,
+    header: &str,
+    payload: &[u8],
+) -> Result<Vec<u8>, SignError> {
+    let members = Header::from_json(header.as_bytes()).map_err(|_| SignError::Header)?;
+    if members.algorithm() != key.algorithm() {
+        return Err(SignError::Header);
+    }
+    join_parts(key, header.as_bytes(), payload)
+}
+
+/// Joins the input and its signature.
+pub(crate) fn join(mut text: Vec<u8>, signature: &[u8]) -> Result<String, SignError> {
+    text.push(b'.');
+    base64url::encode_to(signature, &mut text);
+    if text.len() > MAX_TOKEN_BYTES {
+        return Err(SignError::TooLong);
+    }
+    // Base64url and dots are text.
+    String::from_utf8(text).map_err(|_| SignError::Backend)
+}
+
+fn join_parts(key: &VerifyingKey, header: &[u8], payload: &[u8]) -> Result<Vec<u8>, SignError> {
+    let bytes = header.len().saturating_add(payload.len());
+    // Checked before the work: base64url only makes it longer.
+    if bytes > MAX_TOKEN_BYTES {
+        return Err(SignError::TooLong);
+    }
+    // Room for the whole token: four characters for three bytes, two dots, and three ends.
+    let bytes = bytes.saturating_add(signature_len(key));
+    let mut text = Vec::with_capacity(bytes.saturating_mul(4).div_ceil(3).saturating_add(2 + 3));
+    base64url::encode_to(header, &mut text);
+    text.push(b'.');
+    base64url::encode_to(payload, &mut text);
+    Ok(text)
 }
 
 fn signature_len(key: &VerifyingKey) -> usize {
@@ -170,15 +203,13 @@ fn signature_len(key: &VerifyingKey) -> usize {
     }
 }
 
-/// Claims of the usual size without growing.
 #[cfg(feature = "std")]
-fn to_json(claims: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    let mut text = Vec::with_capacity(512);
-    serde_json::to_writer(&mut text, claims)?;
-    Ok(text)
+fn write_json(claims: &impl Serialize, text: &mut Vec<u8>) -> serde_json::Result<()> {
+    serde_json::to_writer(text, claims)
 }
 
 #[cfg(not(feature = "std"))]
-fn to_json(claims: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(claims)
+fn write_json(claims: &impl Serialize, text: &mut Vec<u8>) -> serde_json::Result<()> {
+    text.extend_from_slice(&serde_json::to_vec(claims)?);
+    Ok(())
 }

@@ -8,14 +8,14 @@ use serde::Serialize;
 
 use crate::backend::Sign;
 use crate::{
-    Algorithm, HeaderFields, KeyError, KeyLoader, PrivateKey, SecretKey, SignError, SigningInput,
-    VerifyingKey,
+    Algorithm, HeaderFields, KeyError, KeyLoader, PrivateKey, SecretKey, SignError, VerifyingKey,
+    signing_input,
 };
 
 /// A private or shared key that signs with one algorithm, cheap to clone.
 ///
 /// `Debug` shows the algorithm and the key id. Buffers on the way in are wiped; the backend's own copy of
-/// the key is not. For a key that another machine holds, see [`SigningInput`].
+/// the key is not. For a key that another machine holds, see [`SigningInput`](crate::SigningInput).
 #[derive(Clone)]
 pub struct SigningKey {
     verifying_key: VerifyingKey,
@@ -113,13 +113,13 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// As [`SigningInput::of_claims`]; [`SignError::Backend`].
+    /// As [`SigningInput::of_claims`](crate::SigningInput::of_claims); [`SignError::Backend`].
     pub fn sign_claims<'a>(
         &self,
         fields: impl Into<HeaderFields<'a>>,
         claims: &impl Serialize,
     ) -> Result<String, SignError> {
-        self.finish(SigningInput::of_claims(&self.verifying_key, fields, claims)?)
+        self.finish(signing_input::of_claims(&self.verifying_key, &fields.into(), claims)?)
     }
 
     /// Signs any payload as a compact JWS
@@ -127,24 +127,24 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// As [`SigningInput::new`]; [`SignError::Backend`].
+    /// As [`SigningInput::new`](crate::SigningInput::new); [`SignError::Backend`].
     pub fn sign<'a>(&self, fields: impl Into<HeaderFields<'a>>, payload: &[u8]) -> Result<String, SignError> {
-        self.finish(SigningInput::new(&self.verifying_key, fields, payload)?)
+        self.finish(signing_input::of_payload(&self.verifying_key, &fields.into(), payload)?)
     }
 
     /// Signs any payload under a header given as JSON text, which stands in the token byte for byte.
     ///
     /// # Errors
     ///
-    /// As [`SigningInput::with_header_text`]; [`SignError::Backend`].
+    /// As [`SigningInput::with_header_text`](crate::SigningInput::with_header_text); [`SignError::Backend`].
     pub fn sign_with_header(&self, header: &str, payload: &[u8]) -> Result<String, SignError> {
-        self.finish(SigningInput::with_header_text(&self.verifying_key, header, payload)?)
+        self.finish(signing_input::under_header_text(&self.verifying_key, header, payload)?)
     }
 
-    fn finish(&self, input: SigningInput) -> Result<String, SignError> {
+    fn finish(&self, input: Vec<u8>) -> Result<String, SignError> {
         let mut signature = Signature::new(self.sign.signature_len());
-        self.sign.sign(input.as_bytes(), signature.as_mut()).map_err(|_| SignError::Backend)?;
-        input.join(signature.as_mut())
+        self.sign.sign(&input, signature.as_mut()).map_err(|_| SignError::Backend)?;
+        signing_input::join(input, signature.as_mut())
     }
 
     pub(crate) fn prepared(verifying_key: VerifyingKey, sign: Box<dyn Sign>) -> Self {

@@ -9,8 +9,8 @@ use core::fmt;
 use grantry_core::UnixTime;
 use ring::digest;
 
-use crate::Algorithm;
 use crate::recency::Recency;
+use crate::{Algorithm, JwkSet, VerifyingKey};
 
 /// Remembers which tokens had a good signature, so that a repeat costs no second check of it.
 ///
@@ -158,23 +158,19 @@ impl VerifiedTokenCache {
         self.recency.push(place);
     }
 
-    /// Forgets the tokens of every key that `is_kept` does not name: after a rotation, so that their
-    /// memory is free before their time.
-    pub(crate) fn retain_keys(&mut self, mut is_kept: impl FnMut(&KeyIdentity) -> bool) {
-        let mut gone = Vec::new();
-        for place in self.places.values() {
-            if self.entries.get(*place).is_none_or(|entry| !is_kept(&entry.signer)) {
-                gone.push(*place);
-            }
-        }
+    /// Forgets the tokens of keys that left the set: they would find no key any more, and their memory is
+    /// free before their time.
+    pub fn retain_keys(&mut self, keys: &JwkSet) {
+        let kept: BTreeSet<_> = keys.keys().iter().filter_map(VerifyingKey::identity).collect();
+        self.retain(|signer| kept.contains(signer));
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(&KeyIdentity) -> bool) {
+        let is_gone = |place: &usize| self.entries.get(*place).is_none_or(|entry| !is_kept(&entry.signer));
+        let gone: Vec<_> = self.places.values().copied().filter(is_gone).collect();
         for place in gone {
             self.remove(place);
         }
-    }
-
-    /// Forgets the tokens of one key.
-    pub(crate) fn forget_key(&mut self, key: &KeyIdentity) {
-        self.retain_keys(|signer| signer != key);
     }
 
     fn sweep(&mut self, now: UnixTime) {
@@ -224,7 +220,7 @@ impl TokenDigest {
 }
 
 /// What stays the same when a key is fetched anew: its algorithm and its public numbers.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyIdentity([u64; 4]);
 
 impl KeyIdentity {
@@ -336,9 +332,9 @@ mod tests {
         for number in 0..90 {
             insert(&mut cache, number, number % 3, 100, 50);
         }
-        cache.forget_key(&signer(1));
+        cache.retain(|key| *key != signer(1));
         assert_eq!(cache.len(), 60);
-        cache.retain_keys(|key| *key == signer(2));
+        cache.retain(|key| *key == signer(2));
         assert_eq!(cache.len(), 30);
         assert_eq!(find(&mut cache, 2, 60, &[0, 1, 2]), Some(2));
         assert_eq!(find(&mut cache, 3, 60, &[0, 1, 2]), None);
@@ -462,7 +458,7 @@ mod tests {
                         prop_assert_eq!(found, naive.lookup(number, now, &[0, 1]));
                     }
                     _ => {
-                        cache.forget_key(&signer(key));
+                        cache.retain(|other| *other != signer(key));
                         naive.entries.retain(|entry| entry.1 != key);
                     }
                 }

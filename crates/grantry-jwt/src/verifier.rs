@@ -8,9 +8,14 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::claims::Found;
-use crate::jws::{MAX_TOKEN_BYTES, Segments};
+use crate::header::BorrowedHeader;
+use crate::jws::{MAX_TOKEN_BYTES, Segments, fitting_keys};
 use crate::reading::Notes;
-use crate::{Algorithm, Buffer, Claim, JwkSet, RegisteredClaims, Verified, VerifyError, VerifyingKey};
+use crate::token_cache::TokenDigest;
+use crate::{
+    Algorithm, Buffer, Claim, JwkSet, KeyType, RegisteredClaims, Verified, VerifiedTokenCache, VerifyError,
+    VerifyingKey,
+};
 
 /// What a JWT must be to be accepted ([RFC 7519 section 7.2](https://www.rfc-editor.org/rfc/rfc7519#section-7.2)).
 ///
@@ -211,14 +216,7 @@ impl Verifier {
         keys: &JwkSet,
         now: UnixTime,
     ) -> Result<Verified<'static, T>, VerifyError> {
-        let mut payload = Vec::new();
-        let mut extended_header = None;
-        let key = self.open(token, keys, &mut payload, &mut extended_header)?;
-        let payload = String::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
-        let mut found = Found::default();
-        let claims = self.read(&payload, now, &mut found)?;
-        let registered = RegisteredClaims::new(Cow::Owned(payload), found);
-        Ok(Verified { claims, registered, key_id: key.shared_key_id(), extended_header })
+        self.verify_with(token, keys, now, |_| None).map(|(verified, _)| verified)
     }
 
     /// Checks a JWT as [`Verifier::verify`] does, and lets `T` borrow from the payload, which stays in
@@ -235,7 +233,7 @@ impl Verifier {
         buffer: &'b mut Buffer,
     ) -> Result<Verified<'b, T>, VerifyError> {
         let mut extended_header = None;
-        let key = self.open(token, keys, &mut buffer.payload, &mut extended_header)?;
+        let key = self.open(token, keys, |_| None, &mut buffer.payload, &mut extended_header)?;
         let payload = core::str::from_utf8(&buffer.payload).map_err(|_| VerifyError::ClaimsJson)?;
         let mut found = Found::default();
         let claims = self.read(payload, now, &mut found)?;
@@ -243,11 +241,65 @@ impl Verifier {
         Ok(Verified { claims, registered, key_id: key.shared_key_id(), extended_header })
     }
 
+    /// Checks a JWT as [`Verifier::verify`] does, but for the signature of a token that `cache` remembers
+    /// under a key that would be tried now: everything else is checked from the token itself each time.
+    ///
+    /// A token that passes is remembered up to its `exp`, unless its key is a shared secret.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`] names the first rule that the token breaks.
+    pub fn verify_cached<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        keys: &JwkSet,
+        now: UnixTime,
+        cache: &mut VerifiedTokenCache,
+    ) -> Result<Verified<'static, T>, VerifyError> {
+        let mut new = None;
+        let remembered = |header: &BorrowedHeader<'_>| {
+            if header.algorithm().key_type() == KeyType::Secret {
+                return None;
+            }
+            let digest = TokenDigest::of(token);
+            let key = cache.lookup(&digest, now, |signer| {
+                fitting_keys(keys.keys(), header).ok()?.find(|key| key.identity() == Some(*signer))
+            });
+            new = key.is_none().then_some(digest);
+            key
+        };
+        let (verified, key) = self.verify_with(token, keys, now, remembered)?;
+        if let (Some(digest), Some(signer), Some(expiration)) =
+            (new, key.identity(), verified.registered().expiration())
+        {
+            cache.insert(digest, signer, expiration.saturating_add(self.leeway), now);
+        }
+        Ok(verified)
+    }
+
+    fn verify_with<'k, T: DeserializeOwned>(
+        &self,
+        token: &str,
+        keys: &'k JwkSet,
+        now: UnixTime,
+        remembered: impl FnOnce(&BorrowedHeader<'_>) -> Option<&'k VerifyingKey>,
+    ) -> Result<(Verified<'static, T>, &'k VerifyingKey), VerifyError> {
+        let mut payload = Vec::new();
+        let mut extended_header = None;
+        let key = self.open(token, keys, remembered, &mut payload, &mut extended_header)?;
+        let payload = String::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
+        let mut found = Found::default();
+        let claims = self.read(&payload, now, &mut found)?;
+        let registered = RegisteredClaims::new(Cow::Owned(payload), found);
+        Ok((Verified { claims, registered, key_id: key.shared_key_id(), extended_header }, key))
+    }
+
     /// Checks everything but the claims, and decodes those.
     fn open<'k>(
         &self,
         token: &str,
         keys: &'k JwkSet,
+        remembered: impl FnOnce(&BorrowedHeader<'_>) -> Option<&'k VerifyingKey>,
         payload: &mut Vec<u8>,
         extended_header: &mut Option<Box<str>>,
     ) -> Result<&'k VerifyingKey, VerifyError> {
@@ -256,7 +308,7 @@ impl Verifier {
         }
         let segments = Segments::split(token)?;
         segments.read_header(&self.critical, |header| {
-            let key = segments.open(header, keys, &self.algorithms, payload)?;
+            let key = segments.open(header, keys, &self.algorithms, remembered, payload)?;
             if let Some(typ) = &self.typ {
                 if !header.has_typ(typ) {
                     return Err(VerifyError::Typ);

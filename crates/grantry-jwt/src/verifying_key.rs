@@ -6,6 +6,7 @@ use core::fmt;
 use grantry_core::SecretBytes;
 
 use crate::backend::Verify;
+use crate::token_cache::KeyIdentity;
 use crate::{Algorithm, KeyError, KeyLoader, PublicKey, SecretKey};
 
 /// A key that checks the signatures of one algorithm, prepared once and cheap to clone.
@@ -21,6 +22,8 @@ struct Prepared {
     algorithm: Algorithm,
     /// Absent for a shared secret.
     public: Option<PublicKey>,
+    /// What stays the same when the key is read anew; absent for a shared secret.
+    identity: Option<KeyIdentity>,
     verify: Box<dyn Verify>,
 }
 
@@ -109,6 +112,10 @@ impl VerifyingKey {
         self.public_key().map(PublicKey::thumbprint)
     }
 
+    pub(crate) fn identity(&self) -> Option<KeyIdentity> {
+        self.prepared.identity
+    }
+
     pub(crate) fn shared_key_id(&self) -> Option<Arc<str>> {
         self.key_id.clone()
     }
@@ -118,7 +125,8 @@ impl VerifyingKey {
     }
 
     pub(crate) fn prepared(algorithm: Algorithm, public: Option<PublicKey>, verify: Box<dyn Verify>) -> Self {
-        Self { key_id: None, prepared: Arc::new(Prepared { algorithm, public, verify }) }
+        let identity = public.as_ref().map(|public| KeyIdentity::new(algorithm, &public.thumbprint()));
+        Self { key_id: None, prepared: Arc::new(Prepared { algorithm, public, identity, verify }) }
     }
 }
 
