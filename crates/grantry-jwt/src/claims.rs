@@ -184,6 +184,16 @@ impl Found {
         self.audiences.map(|audiences| self.copies.texts(audiences, payload))
     }
 
+    /// Whether one of the audiences is the wanted one; `None` without audiences.
+    pub(crate) fn has_audience(&self, payload: &str, is_wanted: impl Fn(&str) -> bool) -> Option<bool> {
+        match self.audiences? {
+            Spans::One(span) => Some(self.copies.text(Some(span), payload).is_some_and(is_wanted)),
+            spans @ (Spans::Verbatim(_) | Spans::Copied) => {
+                Some(self.copies.texts(spans, payload).any(is_wanted))
+            }
+        }
+    }
+
     pub(crate) const fn expiration(&self) -> Option<UnixTime> {
         self.expiration
     }

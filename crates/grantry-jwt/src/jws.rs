@@ -14,10 +14,10 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The most signatures checked for one token, when it names no key or its name stands for several.
 pub const MAX_KEYS_TRIED: usize = 4;
 
-/// What is decoded on the stack: most headers, the longest signature of HMAC or an elliptic curve, and that
+/// What is decoded on the stack: most headers, the longest signature of HMAC or of a curve of 384 bits, and that
 /// of an RSA key of 8192 bits. Longer ones take an allocation.
 const USUAL_HEADER_BYTES: usize = 384;
-const SHORT_SIGNATURE_BYTES: usize = 144;
+const SHORT_SIGNATURE_BYTES: usize = 96;
 const SHORT_SIGNATURE_CHARACTERS: usize = SHORT_SIGNATURE_BYTES / 3 * 4;
 const LONG_SIGNATURE_BYTES: usize = 1026;
 
@@ -96,11 +96,11 @@ impl<'a> Segments<'a> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::TooLong);
         }
-        if dots(token) != 2 {
-            return Err(VerifyError::Segments);
-        }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(VerifyError::Segments)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(VerifyError::Segments)?;
+        let (first, second) = two_dots(token.as_bytes()).ok_or(VerifyError::Segments)?;
+        let (signing_input, signature) = token.split_at_checked(second).ok_or(VerifyError::Segments)?;
+        let (header, payload) = signing_input.split_at_checked(first).ok_or(VerifyError::Segments)?;
+        let without_dot = |text: &'a str| text.strip_prefix('.').ok_or(VerifyError::Segments);
+        let (payload, signature) = (without_dot(payload)?, without_dot(signature)?);
         Ok(Self { header, payload, signature, signing_input })
     }
 
@@ -156,10 +156,15 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Counts in the way that a compiler makes vectors of.
-fn dots(token: &str) -> usize {
-    let in_chunk = |chunk: &[u8]| chunk.iter().fold(0_u8, |sum, byte| sum + u8::from(*byte == b'.'));
-    token.as_bytes().chunks(128).map(|chunk| usize::from(in_chunk(chunk))).sum()
+/// Returns where the dots are, when there are exactly two.
+fn two_dots(token: &[u8]) -> Option<(usize, usize)> {
+    let is_dot = |byte: &u8| *byte == b'.';
+    let first = token.iter().position(is_dot)?;
+    let second = token.iter().rposition(is_dot)?;
+    // In a shape that a compiler makes vectors of.
+    let in_chunk = |chunk: &[u8]| chunk.iter().fold(0_u8, |sum, byte| sum + u8::from(is_dot(byte)));
+    let dots: usize = token.chunks(128).map(|chunk| usize::from(in_chunk(chunk))).sum();
+    (dots == 2).then_some((first, second))
 }
 
 /// Returns the keys that may have signed, at least one and at most [`MAX_KEYS_TRIED`].

@@ -356,7 +356,7 @@ impl Verifier {
     fn check(&self, payload: &str, notes: &Notes<'_>, now: UnixTime) -> Result<(), VerifyError> {
         let claims = &*notes.found;
         self.check_issuer(claims.issuer(payload))?;
-        self.check_audience(claims.audiences(payload))?;
+        self.check_audience(claims, payload)?;
         self.check_subject(claims.subject(payload))?;
         self.check_time(claims, now)?;
         self.check_issue(claims, now)?;
@@ -374,18 +374,15 @@ impl Verifier {
         if issuers.iter().any(|accepted| accepted == issuer) { Ok(()) } else { Err(VerifyError::Issuer) }
     }
 
-    fn check_audience<'a>(
-        &self,
-        audiences: Option<impl Iterator<Item = &'a str>>,
-    ) -> Result<(), VerifyError> {
-        let Accepted::Listed(accepted) = &self.audiences else {
+    fn check_audience(&self, claims: &Found, payload: &str) -> Result<(), VerifyError> {
+        let Accepted::Listed(audiences) = &self.audiences else {
             return Ok(());
         };
-        let mut audiences = audiences.ok_or(VerifyError::MissingClaim(Claim::Audience))?;
-        if audiences.any(|audience| accepted.iter().any(|accepted| accepted == audience)) {
-            Ok(())
-        } else {
-            Err(VerifyError::Audience)
+        let is_accepted = |audience: &str| audiences.iter().any(|accepted| accepted == audience);
+        match claims.has_audience(payload, is_accepted) {
+            Some(true) => Ok(()),
+            Some(false) => Err(VerifyError::Audience),
+            None => Err(VerifyError::MissingClaim(Claim::Audience)),
         }
     }
 
