@@ -110,8 +110,8 @@ impl<'p, T: Deserialize<'p>> Visitor<'p> for Reader<'_, '_, 'p, T> {
     #[inline]
     fn visit_map<A: MapAccess<'p>>(self, members: A) -> Result<(), A::Error> {
         let Self { payload, required, notes, claims } = self;
-        let mut members = Claims { members, payload, required, notes, claim: Claim::Other };
-        *claims = Some(T::deserialize(Object(&mut members))?);
+        let place = Place { payload, required, notes, claim: Claim::Other };
+        *claims = Some(T::deserialize(Object(&mut Claims { members, place }))?);
         Ok(())
     }
 }
@@ -119,6 +119,10 @@ impl<'p, T: Deserialize<'p>> Visitor<'p> for Reader<'_, '_, 'p, T> {
 /// The members of the claims, each noted before it is handed on.
 struct Claims<'a, 'n, 'p, A> {
     members: A,
+    place: Place<'a, 'n, 'p>,
+}
+
+struct Place<'a, 'n, 'p> {
     payload: &'p str,
     required: &'a [String],
     notes: &'a mut Notes<'n>,
@@ -131,29 +135,24 @@ impl<'p, A: MapAccess<'p>> MapAccess<'p> for Claims<'_, '_, 'p, A> {
 
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'p>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        let Self { members, payload, required, notes, claim } = self;
-        members.next_key_seed(NameSeed { seed, payload, required, notes, claim })
+        self.members.next_key_seed(NameSeed { seed, place: &mut self.place })
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'p>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        if self.claim == Claim::Other {
+        if self.place.claim == Claim::Other {
             return self.members.next_value_seed(seed);
         }
-        let Self { members, payload, notes, claim, .. } = self;
-        members.next_value_seed(ValueSeed { seed, payload, notes, claim: *claim })
+        self.members.next_value_seed(ValueSeed { seed, place: &mut self.place })
     }
 }
 
-struct NameSeed<'a, 'n, 'p, S> {
+struct NameSeed<'c, 'a, 'n, 'p, S> {
     seed: S,
-    payload: &'p str,
-    required: &'a [String],
-    notes: &'a mut Notes<'n>,
-    claim: &'a mut Claim,
+    place: &'c mut Place<'a, 'n, 'p>,
 }
 
-impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for NameSeed<'_, '_, 'p, S> {
+impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for NameSeed<'_, '_, '_, 'p, S> {
     type Value = S::Value;
 
     #[inline]
@@ -162,7 +161,7 @@ impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for NameSeed<'_, '_, 'p, S>
     }
 }
 
-impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for NameSeed<'_, '_, 'p, S> {
+impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for NameSeed<'_, '_, '_, 'p, S> {
     type Value = S::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -171,45 +170,45 @@ impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for NameSeed<'_, '_, 'p, S> {
 
     #[inline]
     fn visit_borrowed_str<E: Error>(self, name: &'p str) -> Result<S::Value, E> {
-        *self.claim = Claim::from_name(name);
-        if !self.required.is_empty() {
-            self.notes.present.note(self.required, name, self.payload);
+        let Place { payload, required, notes, claim } = self.place;
+        *claim = Claim::from_name(name);
+        if !required.is_empty() {
+            notes.present.note(required, name, payload);
         }
         self.seed.deserialize(BorrowedStrDeserializer::new(name))
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<S::Value, E> {
-        *self.claim = Claim::from_name(name);
+        self.place.claim = Claim::from_name(name);
         self.seed.deserialize(name.into_deserializer())
     }
 }
 
-struct ValueSeed<'a, 'n, 'p, S> {
+struct ValueSeed<'c, 'a, 'n, 'p, S> {
     seed: S,
-    payload: &'p str,
-    notes: &'a mut Notes<'n>,
-    claim: Claim,
+    place: &'c mut Place<'a, 'n, 'p>,
 }
 
-impl<'p, S: DeserializeSeed<'p>> ValueSeed<'_, '_, 'p, S> {
+impl<'p, S: DeserializeSeed<'p>> ValueSeed<'_, '_, '_, 'p, S> {
     /// Notes whether the claim has its type, and hands the value on.
     #[inline]
     fn hand_on<T: HandOn<'p>, E: Error>(self, kept: Option<()>, value: T) -> Result<S::Value, E> {
         if kept.is_none() {
-            let malformed = &mut self.notes.malformed;
-            *malformed = Some(malformed.map_or(self.claim, |other| other.min(self.claim)));
+            let Place { notes, claim, .. } = self.place;
+            notes.malformed = Some(notes.malformed.map_or(*claim, |other| other.min(*claim)));
         }
         self.seed.deserialize(CapturedReader::new(value))
     }
 
     #[cold]
     fn hand_on_captured<E: Error>(self, value: Captured<'p>) -> Result<S::Value, E> {
-        let kept = self.notes.found.keep(self.claim, &value, self.payload);
+        let Place { payload, notes, claim, .. } = &mut *self.place;
+        let kept = notes.found.keep(*claim, &value, payload);
         self.hand_on(kept, value)
     }
 }
 
-impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for ValueSeed<'_, '_, 'p, S> {
+impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for ValueSeed<'_, '_, '_, 'p, S> {
     type Value = S::Value;
 
     #[inline]
@@ -221,13 +220,13 @@ impl<'p, S: DeserializeSeed<'p>> DeserializeSeed<'p> for ValueSeed<'_, '_, 'p, S
 macro_rules! captured {
     ($($method:ident($($value:ident: $type:ty)?);)*) => {$(
         fn $method<E: Error>(self, $($value: $type)?) -> Result<S::Value, E> {
-            let value = Capture { payload: self.payload }.$method($($value)?)?;
+            let value = Capture { payload: self.place.payload }.$method($($value)?)?;
             self.hand_on_captured(value)
         }
     )*};
 }
 
-impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for ValueSeed<'_, '_, 'p, S> {
+impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for ValueSeed<'_, '_, '_, 'p, S> {
     type Value = S::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -236,14 +235,15 @@ impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for ValueSeed<'_, '_, 'p, S> {
 
     #[inline]
     fn visit_borrowed_str<E: Error>(self, text: &'p str) -> Result<S::Value, E> {
-        let span = Span::of(text, self.payload);
-        let kept = span.and_then(|span| self.notes.found.keep_span(self.claim, span));
+        let Place { payload, notes, claim, .. } = &mut *self.place;
+        let kept = Span::of(text, payload).and_then(|span| notes.found.keep_span(*claim, span));
         self.hand_on(kept, text)
     }
 
     #[inline]
     fn visit_u64<E: Error>(self, number: u64) -> Result<S::Value, E> {
-        let kept = self.notes.found.keep_seconds(self.claim, number);
+        let Place { notes, claim, .. } = &mut *self.place;
+        let kept = notes.found.keep_seconds(*claim, number);
         self.hand_on(kept, number)
     }
 
@@ -256,12 +256,12 @@ impl<'p, S: DeserializeSeed<'p>> Visitor<'p> for ValueSeed<'_, '_, 'p, S> {
     }
 
     fn visit_seq<A: SeqAccess<'p>>(self, items: A) -> Result<S::Value, A::Error> {
-        let value = Capture { payload: self.payload }.visit_seq(items)?;
+        let value = Capture { payload: self.place.payload }.visit_seq(items)?;
         self.hand_on_captured(value)
     }
 
     fn visit_map<A: MapAccess<'p>>(self, members: A) -> Result<S::Value, A::Error> {
-        let value = Capture { payload: self.payload }.visit_map(members)?;
+        let value = Capture { payload: self.place.payload }.visit_map(members)?;
         self.hand_on_captured(value)
     }
 }

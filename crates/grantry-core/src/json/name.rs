@@ -14,6 +14,7 @@ const RESERVED: &str = "$serde_json::private::";
 /// The name under which `serde_json` shows a number, with its feature `arbitrary_precision`.
 pub(super) const NAME_OF_NUMBER: &str = "$serde_json::private::Number";
 
+#[inline]
 pub(super) fn is_reserved(name: &str) -> bool {
     name.starts_with(RESERVED)
 }

@@ -182,8 +182,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<'_, V> {
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        let mut names = Names::default();
-        self.inner.visit_map(StrictMembers { members, names: &mut names, verdict: self.verdict })
+        let mut object = Object { names: Names::default(), verdict: self.verdict };
+        self.inner.visit_map(StrictMembers { members, object: &mut object })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
@@ -213,9 +213,13 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<'_, A> {
 }
 
 /// The members of one object.
-struct StrictMembers<'a, 'n, 'de, A> {
+struct StrictMembers<'n, 'a, 'de, A> {
     members: A,
-    names: &'n mut Names<'de>,
+    object: &'n mut Object<'a, 'de>,
+}
+
+struct Object<'a, 'de> {
+    names: Names<'de>,
     verdict: &'a Cell<Verdict>,
 }
 
@@ -224,13 +228,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for StrictMembers<'_, '_, 'de, A> {
 
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        let seed = NameSeed { seed, names: self.names, verdict: self.verdict };
-        noted(self.verdict, self.members.next_key_seed(seed))
+        let verdict = self.object.verdict;
+        noted(verdict, self.members.next_key_seed(NameSeed { seed, object: self.object }))
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        noted(self.verdict, self.members.next_value_seed(Strict::new(seed, self.verdict)))
+        let verdict = self.object.verdict;
+        noted(verdict, self.members.next_value_seed(Strict::new(seed, verdict)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -241,10 +246,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for StrictMembers<'_, '_, 'de, A> {
 /// Reads a member name and checks it before it is handed on.
 ///
 /// The parser says of a name in the text that it is there, and hands out one that it made up at once.
-struct NameSeed<'a, 'n, 'de, S> {
+struct NameSeed<'n, 'a, 'de, S> {
     seed: S,
-    names: &'n mut Names<'de>,
-    verdict: &'a Cell<Verdict>,
+    object: &'n mut Object<'a, 'de>,
 }
 
 impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for NameSeed<'_, '_, 'de, S> {
@@ -271,13 +275,13 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for NameSeed<'_, '_, 'de, S> {
     fn visit_str<E: Error>(self, name: &str) -> Result<S::Value, E> {
         // Beside a number the parser makes up JSON text, which it skips and does not read.
         if name != NAME_OF_NUMBER {
-            doubt(self.verdict);
+            doubt(self.object.verdict);
         }
         self.seed.deserialize(NameReader::new(Cow::Owned(name.to_owned())))
     }
 }
 
-struct WrittenName<'a, 'n, 'de, S>(NameSeed<'a, 'n, 'de, S>);
+struct WrittenName<'n, 'a, 'de, S>(NameSeed<'n, 'a, 'de, S>);
 
 impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for WrittenName<'_, '_, 'de, S> {
     type Value = S::Value;
@@ -288,12 +292,12 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for WrittenName<'_, '_, 'de, S> 
 
     #[inline]
     fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<S::Value, E> {
-        let Self(NameSeed { seed, names, verdict }) = self;
+        let Self(NameSeed { seed, object }) = self;
         if is_reserved(name) {
-            return Err(fail(verdict, JsonError::ReservedMember));
+            return Err(fail(object.verdict, JsonError::ReservedMember));
         }
-        if !names.insert(name) {
-            return Err(fail(verdict, JsonError::RepeatedMember));
+        if !object.names.insert(name) {
+            return Err(fail(object.verdict, JsonError::RepeatedMember));
         }
         seed.deserialize(NameReader::new(Cow::Borrowed(name)))
     }
@@ -301,12 +305,12 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for WrittenName<'_, '_, 'de, S> 
     /// A name with escapes.
     #[cold]
     fn visit_str<E: Error>(self, name: &str) -> Result<S::Value, E> {
-        let Self(NameSeed { seed, names, verdict }) = self;
+        let Self(NameSeed { seed, object }) = self;
         if is_reserved(name) {
-            return Err(fail(verdict, JsonError::ReservedMember));
+            return Err(fail(object.verdict, JsonError::ReservedMember));
         }
-        if !names.insert_copy(name) {
-            return Err(fail(verdict, JsonError::RepeatedMember));
+        if !object.names.insert_copy(name) {
+            return Err(fail(object.verdict, JsonError::RepeatedMember));
         }
         seed.deserialize(NameReader::new(Cow::Owned(name.to_owned())))
     }
