@@ -2,25 +2,31 @@
 
 use core::hint::black_box;
 
-use grantry::jwt::Algorithm;
+use grantry::jwt::{Algorithm, Ring};
 use grantry::server::AccessTokenFormat;
-use grantry_benches::{AccessToken, Better, Figures, Flow, Grants, Key, Peer};
+use grantry_benches::{AccessToken, Better, Figures, Flow, Grants, Jsonwebtoken, Key};
 
 fn main() {
     let mut figures = Figures::new("allocations");
+    let claims = AccessToken::typical();
     for algorithm in [Algorithm::Hs256, Algorithm::Rs256] {
-        let (claims, key, peer) = (AccessToken::typical(), Key::new(algorithm), Peer::new(algorithm));
+        let (key, peer) = (Key::new(Ring, algorithm), Jsonwebtoken::new(algorithm));
         let token = key.sign(&claims);
         let ours = count(|| drop(black_box(key.sign(&claims))));
-        add(&mut figures, &format!("{algorithm} sign"), ours, count(|| drop(black_box(peer.sign(&claims)))));
+        let theirs = count(|| drop(black_box(peer.sign(&claims))));
+        add(&mut figures, &format!("{algorithm} sign"), ours, theirs);
         let ours = count(|| drop(black_box(key.verify(&token))));
-        add(
-            &mut figures,
-            &format!("{algorithm} verify"),
-            ours,
-            count(|| drop(black_box(peer.verify(&token)))),
-        );
+        let theirs = count(|| drop(black_box(peer.verify(&token))));
+        add(&mut figures, &format!("{algorithm} verify, owned claims"), ours, theirs);
     }
+    let key = Key::new(Ring, Algorithm::Hs256);
+    let token = key.sign(&claims);
+    let borrowed = || key.verify_borrowed(&token, |claims| _ = black_box(claims));
+    borrowed();
+    let (allocations, bytes) = count(borrowed);
+    let details = format!("{bytes} bytes");
+    let figure = "HS256 verify, borrowed claims, after warm-up: allocations";
+    figures.promise(figure, allocations, Better::Lower, 0.0, details);
     let formats = [(AccessTokenFormat::Opaque, "opaque"), (AccessTokenFormat::Jwt, "JWT")];
     for (grants, what) in [(Grants::Code, "code redemption"), (Grants::RefreshToken, "refresh")] {
         for (format, name) in formats {

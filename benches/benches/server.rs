@@ -4,7 +4,7 @@ use core::hint::black_box;
 use core::time::Duration;
 
 use criterion::{BatchSize, Criterion};
-use grantry::jwt::Algorithm;
+use grantry::jwt::{Algorithm, Ring};
 use grantry::server::AccessTokenFormat;
 use grantry_benches::{AccessToken, Better, Figures, Flow, Grants, Key, interleaved};
 
@@ -41,7 +41,7 @@ fn add(figures: &mut Figures, grants: Grants, what: &str) {
         (|size| opaque.requests(grants, size), |request| drop(black_box(opaque.answer(&request)))),
         (|size| jwt.requests(grants, size), |request| drop(black_box(jwt.answer(&request)))),
     );
-    let (key, claims) = (Key::new(Algorithm::Rs256), AccessToken::typical());
+    let (key, claims) = (Key::new(Ring, Algorithm::Rs256), AccessToken::typical());
     let (whole, signature) = interleaved(
         (|size| jwt.requests(grants, size), |request| drop(black_box(jwt.answer(&request)))),
         (|size| vec![(); size], |()| drop(black_box(key.sign(&claims)))),

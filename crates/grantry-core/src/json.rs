@@ -25,7 +25,7 @@ use strict::{Strict, Verdict};
 /// text in UTF-8; [`JsonError::RepeatedMember`]; [`JsonError::ReservedMember`]; [`JsonError::Shape`]
 /// when the text is JSON but not a `T`.
 pub fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Result<T, JsonError> {
-    read(checked(text, limit)?, PhantomData)
+    read(checked(text, limit)?)
 }
 
 /// Reads one JSON object of at most `limit` bytes into `T`.
@@ -36,10 +36,19 @@ pub fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Re
 ///
 /// As [`from_slice`]; [`JsonError::Shape`] for any value but an object.
 pub fn object_from_slice<'de, T: Deserialize<'de>>(text: &'de [u8], limit: usize) -> Result<T, JsonError> {
-    read_object(checked(text, limit)?, PhantomData)
+    let text = checked(text, limit)?;
+    if is_object(text) {
+        return read(text);
+    }
+    walk(text)?;
+    Err(JsonError::Shape)
 }
 
-/// Reads one JSON object of at most `limit` bytes as `seed` tells.
+/// Reads one JSON object of at most `limit` bytes as `seed` tells, which then has seen every member in its
+/// place.
+///
+/// That cannot be said of a reading that went on after an error or that took JSON text unread, and it is
+/// refused here, unlike in [`object_from_slice`].
 ///
 /// # Errors
 ///
@@ -49,7 +58,17 @@ pub fn object_from_str<'de, S: DeserializeSeed<'de>>(
     limit: usize,
     seed: S,
 ) -> Result<S::Value, JsonError> {
-    if text.len() > limit { Err(JsonError::TooLong) } else { read_object(text, seed) }
+    if text.len() > limit {
+        return Err(JsonError::TooLong);
+    }
+    let verdict = Cell::new(Verdict::Strict);
+    if is_object(text) {
+        if let (Some(value), Verdict::Strict) = (attempt(text, seed, &verdict), verdict.get()) {
+            return Ok(value);
+        }
+    }
+    walk(text)?;
+    Err(JsonError::Shape)
 }
 
 /// Why a JSON text was refused. No variant holds a piece of the text.
@@ -81,17 +100,13 @@ fn checked(text: &[u8], limit: usize) -> Result<&str, JsonError> {
     core::str::from_utf8(text).map_err(|_| JsonError::Syntax)
 }
 
-fn read_object<'de, S: DeserializeSeed<'de>>(text: &'de str, seed: S) -> Result<S::Value, JsonError> {
-    if text.trim_ascii_start().starts_with('{') {
-        return read(text, seed);
-    }
-    walk(text)?;
-    Err(JsonError::Shape)
+fn is_object(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{')
 }
 
-fn read<'de, S: DeserializeSeed<'de>>(text: &'de str, seed: S) -> Result<S::Value, JsonError> {
+fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, JsonError> {
     let verdict = Cell::new(Verdict::Strict);
-    let value = attempt(text, seed, &verdict);
+    let value = attempt(text, PhantomData, &verdict);
     match (value, verdict.get()) {
         (Some(value), Verdict::Strict) => Ok(value),
         (value, _) => {

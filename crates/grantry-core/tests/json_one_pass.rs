@@ -4,9 +4,9 @@
 extern crate alloc;
 
 use alloc::collections::BTreeMap;
-use core::fmt;
+use core::{fmt, marker::PhantomData};
 
-use grantry_core::json::{JsonError, from_slice, object_from_slice};
+use grantry_core::json::{JsonError, from_slice, object_from_slice, object_from_str};
 use proptest::prelude::*;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -16,8 +16,8 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 enum Tree {
     Leaf(String),
-    Array(Vec<Tree>),
-    Object(Vec<(String, Tree)>),
+    Array(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 impl Tree {
@@ -76,7 +76,7 @@ fn tree() -> impl Strategy<Value = Tree> {
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
-struct Some2 {
+struct Flat {
     a: Option<Value>,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
@@ -85,9 +85,9 @@ struct Some2 {
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(untagged)]
 enum Any {
-    Struct { a: u8, b: Box<Any> },
-    Map(BTreeMap<String, Any>),
-    List(Vec<Any>),
+    Struct { a: u8, b: Box<Self> },
+    Map(BTreeMap<String, Self>),
+    List(Vec<Self>),
     Other(Value),
 }
 
@@ -107,7 +107,7 @@ proptest! {
         let text = tree.to_string();
         agrees::<Value>(&tree, &text);
         agrees::<BTreeMap<String, Value>>(&tree, &text);
-        agrees::<Some2>(&tree, &text);
+        agrees::<Flat>(&tree, &text);
         agrees::<Any>(&tree, &text);
         agrees::<Option<Vec<Value>>>(&tree, &text);
         prop_assert_eq!(from_slice::<IgnoredAny>(text.as_bytes(), 1 << 20).is_ok(), !tree.has_repeated());
@@ -169,6 +169,12 @@ fn a_type_that_swallows_errors_hides_no_fault() {
     assert_eq!(read(r#"{"a":"1","b":"2"}"#), Ok(Careless(2)));
     assert_eq!(read(r#"{"a":"1","b":2}"#), Ok(Careless(1)));
     assert_eq!(read(r#"{"a":"\x,"b":"1"}"#), Err(JsonError::Syntax));
+    let seen = |text: &str| object_from_str(text, 999, PhantomData::<Careless>);
+    assert_eq!(seen(r#"{"a":"1","b":"2"}"#), Ok(Careless(2)));
+    assert_eq!(seen(r#"{"a":"1","b":2}"#), Err(JsonError::Shape));
+    assert_eq!(seen(r#"["a"]"#), Err(JsonError::Shape));
+    assert_eq!(seen(r#"["a""#), Err(JsonError::Syntax));
+    assert_eq!(object_from_str("{}", 1, PhantomData::<Careless>), Err(JsonError::TooLong));
     assert_eq!(read(r#"{"a":"1","b":"1","\u0061":"1"}"#), Err(JsonError::RepeatedMember));
     assert_eq!(read(r#"{"$serde_json::private::X":"1"}"#), Err(JsonError::ReservedMember));
 }

@@ -2,6 +2,7 @@
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
+use grantry_core::base64url;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -74,19 +75,18 @@ impl<'a> HeaderFields<'a> {
         self.with_member(name, value)
     }
 
-    /// Appends the header of a token of a key.
-    pub(crate) fn write(&self, key: &VerifyingKey, text: &mut Vec<u8>) -> Result<(), SignError> {
-        text.extend_from_slice(br#"{"alg":""#);
-        text.extend_from_slice(key.algorithm().as_str().as_bytes());
-        text.push(b'"');
-        let named = [(&b",\"typ\":"[..], self.typ), (b",\"cty\":", self.cty), (b",\"kid\":", key.key_id())];
-        for (name, value) in named.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-            text.extend_from_slice(name);
-            push_string(text, value)?;
+    /// Appends what follows the start of a header.
+    pub(crate) fn write(&self, start: &HeaderStart, text: &mut Vec<u8>) -> Result<(), SignError> {
+        text.extend_from_slice(&start.rest);
+        for (name, value) in [(&b",\"typ\":"[..], self.typ), (b",\"cty\":", self.cty)] {
+            if let Some(value) = value {
+                text.extend_from_slice(name);
+                push_string(text, value);
+            }
         }
         for (name, value) in &self.others {
             text.push(b',');
-            push_string(text, name)?;
+            push_string(text, name);
             text.push(b':');
             push_value(text, value)?;
         }
@@ -96,6 +96,35 @@ impl<'a> HeaderFields<'a> {
         }
         text.push(b'}');
         Ok(())
+    }
+}
+
+/// What every header of a key begins with, `alg` and `kid`: encoded once, as far as it fills groups of
+/// three bytes.
+#[derive(Clone, Default)]
+pub(crate) struct HeaderStart {
+    encoded: Vec<u8>,
+    rest: Vec<u8>,
+}
+
+impl HeaderStart {
+    pub(crate) fn of(key: &VerifyingKey) -> Self {
+        let mut text = br#"{"alg":""#.to_vec();
+        text.extend_from_slice(key.algorithm().as_str().as_bytes());
+        text.push(b'"');
+        if let Some(key_id) = key.key_id() {
+            text.extend_from_slice(b",\"kid\":");
+            push_string(&mut text, key_id);
+        }
+        let rest = text.split_off(text.len() / 3 * 3);
+        let mut encoded = Vec::new();
+        base64url::encode_to(text, &mut encoded);
+        Self { encoded, rest }
+    }
+
+    /// Returns the beginning of a token, in base64url.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.encoded
     }
 }
 
@@ -112,14 +141,25 @@ impl<'a> From<Option<&'a str>> for HeaderFields<'a> {
 }
 
 /// Most texts need no escape, and no allocation of their own.
-fn push_string(text: &mut Vec<u8>, value: &str) -> Result<(), SignError> {
+fn push_string(text: &mut Vec<u8>, value: &str) {
+    text.push(b'"');
     if value.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-        return push_value(text, value);
+        push_escaped(text, value);
+    } else {
+        text.extend_from_slice(value.as_bytes());
     }
     text.push(b'"');
-    text.extend_from_slice(value.as_bytes());
-    text.push(b'"');
-    Ok(())
+}
+
+/// RFC 8259 section 7.
+fn push_escaped(text: &mut Vec<u8>, value: &str) {
+    for character in value.chars() {
+        match character {
+            '"' | '\\' => text.extend_from_slice(&[b'\\', if character == '"' { b'"' } else { b'\\' }]),
+            ..' ' => text.extend_from_slice(alloc::format!("\\u{:04x}", u32::from(character)).as_bytes()),
+            _ => text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
 }
 
 fn push_value(text: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), SignError> {

@@ -5,7 +5,7 @@
 //! * Configure: [`Verifier`] says which issuer, audience and type a JWT must have, and what else is
 //!   required.
 //! * Use: [`SigningKey::sign_claims`] makes a JWT, and [`Verifier::verify`] checks one at a time that
-//!   the caller gives. [`verify_jws`] checks a compact JWS whose payload is no JWT.
+//!   the caller gives; [`Verifier::verify_in`] lets claims borrow from a [`Buffer`] and allocates nothing. [`verify_jws`] checks a compact JWS whose payload is no JWT.
 //! * Answers: [`Verified`] holds claims of the caller's type, and only a verifier makes one;
 //!   [`VerifyError`] names the rule that a token breaks. [`VerifyError::UnknownKey`] is the one that
 //!   newer keys may cure. [`Jws`] is a payload with a good signature, and nothing more.

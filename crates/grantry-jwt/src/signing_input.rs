@@ -7,6 +7,7 @@ use grantry_core::base64url;
 use serde::Serialize;
 
 use crate::der;
+use crate::header_fields::HeaderStart;
 use crate::{Algorithm, Header, HeaderFields, KeyType, MAX_TOKEN_BYTES, PublicKey, SignError, VerifyingKey};
 
 /// A token without its signature, for a key that is outside of the process: a KMS, an HSM, an agent
@@ -54,7 +55,8 @@ impl SigningInput {
         fields: impl Into<HeaderFields<'a>>,
         payload: &[u8],
     ) -> Result<Self, SignError> {
-        Ok(Self { text: of_payload(key, &fields.into(), payload)?, key: key.clone() })
+        let text = of_payload(key, &HeaderStart::of(key), &fields.into(), payload)?;
+        Ok(Self { text, key: key.clone() })
     }
 
     /// Makes the input for the claims of a JWT
@@ -68,7 +70,8 @@ impl SigningInput {
         fields: impl Into<HeaderFields<'a>>,
         claims: &impl Serialize,
     ) -> Result<Self, SignError> {
-        Ok(Self { text: of_claims(key, &fields.into(), claims)?, key: key.clone() })
+        let text = of_claims(key, &HeaderStart::of(key), &fields.into(), claims)?;
+        Ok(Self { text, key: key.clone() })
     }
 
     /// Makes the input for any payload under a header given as JSON text, which stands in the token byte
@@ -131,29 +134,31 @@ impl fmt::Debug for SigningInput {
 
 pub(crate) fn of_payload(
     key: &VerifyingKey,
+    start: &HeaderStart,
     fields: &HeaderFields<'_>,
     payload: &[u8],
 ) -> Result<Vec<u8>, SignError> {
     let mut header = Vec::with_capacity(128);
-    fields.write(key, &mut header)?;
-    join_parts(key, &header, payload)
+    fields.write(start, &mut header)?;
+    join_parts(key, start.encoded(), &header, payload)
 }
 
 pub(crate) fn of_claims(
     key: &VerifyingKey,
+    start: &HeaderStart,
     fields: &HeaderFields<'_>,
     claims: &impl Serialize,
 ) -> Result<Vec<u8>, SignError> {
     // The header and behind it the payload, which usually find room without growing.
     let mut texts = Vec::with_capacity(512);
-    fields.write(key, &mut texts)?;
+    fields.write(start, &mut texts)?;
     let end_of_header = texts.len();
     write_json(claims, &mut texts).map_err(|_| SignError::Claims)?;
     let (header, payload) = texts.split_at_checked(end_of_header).ok_or(SignError::Claims)?;
     if payload.first() != Some(&b'{') {
         return Err(SignError::Claims);
     }
-    join_parts(key, header, payload)
+    join_parts(key, start.encoded(), header, payload)
 }
 
 pub(crate) fn under_header_text(
@@ -165,7 +170,7 @@ pub(crate) fn under_header_text(
     if members.algorithm() != key.algorithm() {
         return Err(SignError::Header);
     }
-    join_parts(key, header.as_bytes(), payload)
+    join_parts(key, &[], header.as_bytes(), payload)
 }
 
 /// Joins the input and its signature.
@@ -179,7 +184,7 @@ pub(crate) fn join(mut text: Vec<u8>, signature: &[u8]) -> Result<String, SignEr
     String::from_utf8(text).map_err(|_| SignError::Backend)
 }
 
-fn join_parts(key: &VerifyingKey, header: &[u8], payload: &[u8]) -> Result<Vec<u8>, SignError> {
+fn join_parts(key: &VerifyingKey, start: &[u8], header: &[u8], payload: &[u8]) -> Result<Vec<u8>, SignError> {
     let bytes = header.len().saturating_add(payload.len());
     // Checked before the work: base64url only makes it longer.
     if bytes > MAX_TOKEN_BYTES {
@@ -187,7 +192,9 @@ fn join_parts(key: &VerifyingKey, header: &[u8], payload: &[u8]) -> Result<Vec<u
     }
     // Room for the whole token: four characters for three bytes, two dots, and three ends.
     let bytes = bytes.saturating_add(signature_len(key));
-    let mut text = Vec::with_capacity(bytes.saturating_mul(4).div_ceil(3).saturating_add(2 + 3));
+    let room = bytes.saturating_mul(4).div_ceil(3).saturating_add(start.len()).saturating_add(2 + 3);
+    let mut text = Vec::with_capacity(room);
+    text.extend_from_slice(start);
     base64url::encode_to(header, &mut text);
     text.push(b'.');
     base64url::encode_to(payload, &mut text);

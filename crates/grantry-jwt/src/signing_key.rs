@@ -7,6 +7,7 @@ use grantry_core::SecretBytes;
 use serde::Serialize;
 
 use crate::backend::Sign;
+use crate::header_fields::HeaderStart;
 use crate::{
     Algorithm, HeaderFields, KeyError, KeyLoader, PrivateKey, SecretKey, SignError, VerifyingKey,
     signing_input,
@@ -19,6 +20,7 @@ use crate::{
 #[derive(Clone)]
 pub struct SigningKey {
     verifying_key: VerifyingKey,
+    header_start: Arc<HeaderStart>,
     sign: Arc<dyn Sign>,
 }
 
@@ -76,7 +78,7 @@ impl SigningKey {
     /// Returns the same key under a key id, which stands as `kid` in every header it signs.
     #[must_use]
     pub fn with_key_id(self, key_id: impl Into<String>) -> Self {
-        Self { verifying_key: self.verifying_key.with_key_id(key_id), ..self }
+        Self::of(self.verifying_key.with_key_id(key_id), self.sign)
     }
 
     /// Returns the same key with its SHA-256 thumbprint as key id
@@ -119,7 +121,12 @@ impl SigningKey {
         fields: impl Into<HeaderFields<'a>>,
         claims: &impl Serialize,
     ) -> Result<String, SignError> {
-        self.finish(signing_input::of_claims(&self.verifying_key, &fields.into(), claims)?)
+        self.finish(signing_input::of_claims(
+            &self.verifying_key,
+            &self.header_start,
+            &fields.into(),
+            claims,
+        )?)
     }
 
     /// Signs any payload as a compact JWS
@@ -129,7 +136,12 @@ impl SigningKey {
     ///
     /// As [`SigningInput::new`](crate::SigningInput::new); [`SignError::Backend`].
     pub fn sign<'a>(&self, fields: impl Into<HeaderFields<'a>>, payload: &[u8]) -> Result<String, SignError> {
-        self.finish(signing_input::of_payload(&self.verifying_key, &fields.into(), payload)?)
+        self.finish(signing_input::of_payload(
+            &self.verifying_key,
+            &self.header_start,
+            &fields.into(),
+            payload,
+        )?)
     }
 
     /// Signs any payload under a header given as JSON text, which stands in the token byte for byte.
@@ -148,7 +160,12 @@ impl SigningKey {
     }
 
     pub(crate) fn prepared(verifying_key: VerifyingKey, sign: Box<dyn Sign>) -> Self {
-        Self { verifying_key, sign: Arc::from(sign) }
+        Self::of(verifying_key, Arc::from(sign))
+    }
+
+    fn of(verifying_key: VerifyingKey, sign: Arc<dyn Sign>) -> Self {
+        let header_start = Arc::new(HeaderStart::of(&verifying_key));
+        Self { verifying_key, header_start, sign }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{RegisteredClaims, critical};
 
-/// The claims of a JWT that passed every check of a [`Verifier`], which alone makes one.
+/// The claims of a JWT that passed every check of a [`Verifier`](crate::Verifier), which alone makes one.
 ///
 /// What it borrows from a payload lives for `'p`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -187,8 +187,8 @@ impl Verifier {
 
     /// Refuses a token longer than this, in bytes; more than [`MAX_TOKEN_BYTES`] counts as that.
     #[must_use]
-    pub fn with_max_token_bytes(mut self, max_token_bytes: usize) -> Self {
-        self.max_token_bytes = max_token_bytes.min(MAX_TOKEN_BYTES);
+    pub const fn with_max_token_bytes(mut self, max_token_bytes: usize) -> Self {
+        self.max_token_bytes = max_token_bytes;
         self
     }
 
