@@ -90,7 +90,7 @@ pub struct Key {
     keys: JwkSet,
     verifier: Verifier,
     buffer: RefCell<Buffer>,
-    cache: RefCell<VerifiedTokenCache>,
+    remembering: RefCell<Buffer>,
 }
 
 impl Key {
@@ -109,7 +109,7 @@ impl Key {
             signing,
             verifier: Verifier::new(ISSUER, AUDIENCE).with_typ("at+jwt"),
             buffer: RefCell::default(),
-            cache: RefCell::new(VerifiedTokenCache::new(10_000)),
+            remembering: RefCell::new(Buffer::new().with_token_cache(VerifiedTokenCache::new(10_000))),
         }
     }
 
@@ -132,11 +132,18 @@ impl Key {
         read(verified.claims())
     }
 
-    /// Checks a token as [`Key::verify`] does, but for the signature of one that was seen before.
+    /// Checks a token with a warm buffer and reads its claims into values of their own.
     #[must_use]
-    pub fn verify_cached(&self, token: &str) -> AccessToken {
-        let mut cache = self.cache.borrow_mut();
-        self.verifier.verify_cached(token, &self.keys, now(), &mut cache).expect("a good token").into_claims()
+    pub fn verify_in(&self, token: &str) -> AccessToken {
+        let mut buffer = self.buffer.borrow_mut();
+        self.verifier.verify_in(token, &self.keys, now(), &mut buffer).expect("a good token").into_claims()
+    }
+
+    /// Checks a token as [`Key::verify_borrowed`] does, but for the signature of one that was seen before.
+    pub fn verify_again<R>(&self, token: &str, read: impl FnOnce(&BorrowedAccessToken<'_>) -> R) -> R {
+        let mut buffer = self.remembering.borrow_mut();
+        let verified = self.verifier.verify_in(token, &self.keys, now(), &mut buffer).expect("a good token");
+        read(verified.claims())
     }
 
     /// Returns the keys.

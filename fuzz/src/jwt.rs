@@ -77,7 +77,7 @@ pub fn claims(data: &[u8]) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the fixed time and the leeway are small")]
-fn assert_claims(verified: &Verified<Value>, data: &[u8], leeway: u64) {
+fn assert_claims(verified: &Verified<'_, Value>, data: &[u8], leeway: u64) {
     let claims: Value = serde_json::from_slice(data).expect("claims that were read");
     assert_eq!(verified.claims(), &claims);
     assert_eq!(claims["iss"], ISSUER);

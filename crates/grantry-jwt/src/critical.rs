@@ -41,8 +41,8 @@ pub(crate) fn check(crit: &Member<'_>, header: &[u8], understood: &[String]) -> 
 }
 
 /// Reads a member that `crit` lists from the text of a header.
-pub(crate) fn member<T: DeserializeOwned>(header: &str, name: &str) -> Result<Option<T>, JsonError> {
-    let mut members = json::object_from_slice::<Map<String, Value>>(header.as_bytes(), MAX_TOKEN_BYTES)?;
+pub(crate) fn member<T: DeserializeOwned>(header: &[u8], name: &str) -> Result<Option<T>, JsonError> {
+    let mut members = json::object_from_slice::<Map<String, Value>>(header, MAX_TOKEN_BYTES)?;
     let is_listed = |names: &Value| names.as_array().is_some_and(|names| names.iter().any(|n| n == name));
     if !members.get("crit").is_some_and(is_listed) {
         return Ok(None);

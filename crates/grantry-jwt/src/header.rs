@@ -91,6 +91,10 @@ impl BorrowedHeader<'_> {
         self.algorithm
     }
 
+    pub(crate) const fn typ(&self) -> Option<&str> {
+        self.typ
+    }
+
     pub(crate) const fn key_id(&self) -> Option<&str> {
         self.key_id
     }
@@ -124,30 +128,42 @@ impl<'a> BorrowedHeader<'a> {
     ) -> Result<Self, VerifyError> {
         let name = algorithm.ok_or(VerifyError::HeaderMember)?;
         let algorithm = Algorithm::parse(name).ok_or(VerifyError::UnknownAlgorithm)?;
-        Ok(Self { algorithm, typ, key_id, extended: None })
+        Ok(Self::without_extensions(algorithm, typ, key_id))
+    }
+
+    pub(crate) const fn without_extensions(
+        algorithm: Algorithm,
+        typ: Option<&'a str>,
+        key_id: Option<&'a str>,
+    ) -> Self {
+        Self { algorithm, typ, key_id, extended: None }
     }
 
     /// Reads what nearly every token has, and leaves all else to the parser: some of three members, in no
     /// white space, with values that are written without escapes.
     fn plain(text: &'a [u8]) -> Option<Result<Self, VerifyError>> {
         let (mut algorithm, mut typ, mut key_id) = (None, None, None);
-        let mut rest = core::str::from_utf8(text).ok()?.strip_prefix('{')?;
+        let mut rest = text.strip_prefix(b"{")?;
         loop {
-            let (name, after) = rest.strip_prefix('"')?.split_at_checked(3)?;
-            let (value, after) = plain_text(after.strip_prefix("\":\"")?)?;
-            let member = match name {
-                "alg" => &mut algorithm,
-                "typ" => &mut typ,
-                "kid" => &mut key_id,
+            let [b'"', a, b, c, b'"', b':', b'"', after @ ..] = rest else {
+                return None;
+            };
+            let member = match [*a, *b, *c] {
+                [b'a', b'l', b'g'] => &mut algorithm,
+                [b't', b'y', b'p'] => &mut typ,
+                [b'k', b'i', b'd'] => &mut key_id,
                 _ => return None,
             };
-            if member.replace(value).is_some() {
+            let end = after.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
+            let (value, after) = after.split_at_checked(end)?;
+            if member.replace(core::str::from_utf8(value).ok()?).is_some() {
                 return None;
             }
-            if after == "}" {
-                return Some(Self::new(algorithm, typ, key_id));
+            match after {
+                [b'"', b'}'] => return Some(Self::new(algorithm, typ, key_id)),
+                [b'"', b',', after @ ..] => rest = after,
+                _ => return None,
             }
-            rest = after.strip_prefix(',')?;
         }
     }
 }
@@ -164,13 +180,6 @@ struct Members<'a> {
     crit: Member<'a>,
     #[serde(borrow, default)]
     b64: Member<'a>,
-}
-
-/// Splits at the quote that ends a string without escapes.
-fn plain_text(text: &str) -> Option<(&str, &str)> {
-    let end = text.bytes().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
-    let (value, rest) = text.split_at_checked(end)?;
-    Some((value, rest.strip_prefix('"')?))
 }
 
 impl From<NotText> for VerifyError {

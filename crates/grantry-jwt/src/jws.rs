@@ -5,6 +5,7 @@ use core::fmt;
 
 use grantry_core::base64url;
 
+use crate::buffer::KeptHeader;
 use crate::header::BorrowedHeader;
 use crate::{Algorithm, Header, JwkSet, VerifyError, VerifyingKey};
 
@@ -117,6 +118,23 @@ impl<'a> Segments<'a> {
         .map_err(|_| VerifyError::Base64Url)?
     }
 
+    /// Lends the header to `read`, the one that is kept when it is the same, and keeps it when all is well.
+    pub(crate) fn read_kept_header<R>(
+        &self,
+        kept: &mut KeptHeader,
+        understood: &[String],
+        read: impl FnOnce(&BorrowedHeader<'_>) -> Result<R, VerifyError>,
+    ) -> Result<R, VerifyError> {
+        if let Some(header) = kept.find(self.header) {
+            return read(&header);
+        }
+        self.read_header(understood, |header| {
+            let value = read(header)?;
+            kept.keep(self.header, header);
+            Ok(value)
+        })
+    }
+
     /// Finds the key that signed, unless it is remembered, and decodes the payload, in this order.
     pub(crate) fn open<'k>(
         &self,
@@ -158,13 +176,34 @@ impl<'a> Segments<'a> {
 
 /// Returns where the dots are, when there are exactly two.
 fn two_dots(token: &[u8]) -> Option<(usize, usize)> {
-    let is_dot = |byte: &u8| *byte == b'.';
-    let first = token.iter().position(is_dot)?;
-    let second = token.iter().rposition(is_dot)?;
     // In a shape that a compiler makes vectors of.
-    let in_chunk = |chunk: &[u8]| chunk.iter().fold(0_u8, |sum, byte| sum + u8::from(is_dot(byte)));
+    let in_chunk = |chunk: &[u8]| chunk.iter().fold(0_u8, |sum, byte| sum + u8::from(*byte == b'.'));
     let dots: usize = token.chunks(128).map(|chunk| usize::from(in_chunk(chunk))).sum();
-    (dots == 2).then_some((first, second))
+    if dots != 2 {
+        return None;
+    }
+    let first = find_dot(token.chunks_exact(8), u64::from_le_bytes);
+    let first = first.or_else(|| token.iter().position(|byte| *byte == b'.'))?;
+    let from_end = find_dot(token.rchunks_exact(8), u64::from_be_bytes);
+    let last = match from_end {
+        Some(distance) => token.len().checked_sub(distance + 1)?,
+        None => token.iter().rposition(|byte| *byte == b'.')?,
+    };
+    Some((first, last))
+}
+
+/// Returns how far the first dot is, when it is in one of the words, whose first byte counts least.
+fn find_dot<'a>(words: impl Iterator<Item = &'a [u8]>, order: impl Fn([u8; 8]) -> u64) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 0xff;
+    for (word, start) in words.zip((0_usize..).step_by(8)) {
+        let difference = order(word.try_into().ok()?) ^ (ONES * u64::from(b'.'));
+        // The lowest bit is the high one of the first byte that does not differ.
+        let dots = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
+        if dots != 0 {
+            return start.checked_add(usize::try_from(dots.trailing_zeros() / 8).ok()?);
+        }
+    }
+    None
 }
 
 /// Returns the keys that may have signed, at least one and at most [`MAX_KEYS_TRIED`].
@@ -178,15 +217,13 @@ pub(crate) fn fitting_keys<'k>(
         (Some(_), None) => is_lone,
         (Some(wanted), Some(key_id)) => wanted == key_id,
     };
-    let named = keys.iter().filter(is_named);
-    if named.clone().next().is_none() {
-        return Err(VerifyError::UnknownKey);
-    }
     // RFC 8725 section 3.1: a key works with one algorithm.
     let algorithm = header.algorithm();
-    let fitting = named.filter(move |key| key.algorithm() == algorithm);
+    let is_fitting = move |key: &&VerifyingKey| key.algorithm() == algorithm && is_named(key);
+    let fitting = keys.iter().filter(is_fitting);
     match fitting.clone().take(MAX_KEYS_TRIED + 1).count() {
-        0 => Err(VerifyError::AlgorithmMismatch),
+        0 if keys.iter().any(|key| is_named(&key)) => Err(VerifyError::AlgorithmMismatch),
+        0 => Err(VerifyError::UnknownKey),
         1..=MAX_KEYS_TRIED => Ok(fitting),
         _ => Err(VerifyError::AmbiguousKey),
     }

@@ -41,7 +41,8 @@ impl<'a> Notes<'a> {
         required: &[String],
     ) -> Result<T, VerifyError> {
         let mut claims = None;
-        let reader = Reader { payload, required, notes: self, claims: &mut claims };
+        let mut place = Place { payload, required, notes: self, claim: Claim::Other };
+        let reader = Reader { place: &mut place, claims: &mut claims };
         json::object_from_str(payload, MAX_TOKEN_BYTES, reader).map_err(|_| VerifyError::ClaimsJson)?;
         match self.malformed {
             None => claims.ok_or(VerifyError::ClaimsJson),
@@ -85,14 +86,12 @@ fn has_value(payload: &str, name: &str) -> bool {
 }
 
 /// Leaves the claims where they stay, for moving them up call by call takes its time.
-struct Reader<'a, 'n, 'p, T> {
-    payload: &'p str,
-    required: &'a [String],
-    notes: &'a mut Notes<'n>,
-    claims: &'a mut Option<T>,
+struct Reader<'c, 'a, 'n, 'p, T> {
+    place: &'c mut Place<'a, 'n, 'p>,
+    claims: &'c mut Option<T>,
 }
 
-impl<'p, T: Deserialize<'p>> DeserializeSeed<'p> for Reader<'_, '_, 'p, T> {
+impl<'p, T: Deserialize<'p>> DeserializeSeed<'p> for Reader<'_, '_, '_, 'p, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'p>>(self, reader: D) -> Result<(), D::Error> {
@@ -100,7 +99,7 @@ impl<'p, T: Deserialize<'p>> DeserializeSeed<'p> for Reader<'_, '_, 'p, T> {
     }
 }
 
-impl<'p, T: Deserialize<'p>> Visitor<'p> for Reader<'_, '_, 'p, T> {
+impl<'p, T: Deserialize<'p>> Visitor<'p> for Reader<'_, '_, '_, 'p, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,17 +108,16 @@ impl<'p, T: Deserialize<'p>> Visitor<'p> for Reader<'_, '_, 'p, T> {
 
     #[inline]
     fn visit_map<A: MapAccess<'p>>(self, members: A) -> Result<(), A::Error> {
-        let Self { payload, required, notes, claims } = self;
-        let place = Place { payload, required, notes, claim: Claim::Other };
+        let Self { place, claims } = self;
         *claims = Some(T::deserialize(Object(&mut Claims { members, place }))?);
         Ok(())
     }
 }
 
 /// The members of the claims, each noted before it is handed on.
-struct Claims<'a, 'n, 'p, A> {
+struct Claims<'c, 'a, 'n, 'p, A> {
     members: A,
-    place: Place<'a, 'n, 'p>,
+    place: &'c mut Place<'a, 'n, 'p>,
 }
 
 struct Place<'a, 'n, 'p> {
@@ -130,12 +128,12 @@ struct Place<'a, 'n, 'p> {
     claim: Claim,
 }
 
-impl<'p, A: MapAccess<'p>> MapAccess<'p> for Claims<'_, '_, 'p, A> {
+impl<'p, A: MapAccess<'p>> MapAccess<'p> for Claims<'_, '_, '_, 'p, A> {
     type Error = A::Error;
 
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'p>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.members.next_key_seed(NameSeed { seed, place: &mut self.place })
+        self.members.next_key_seed(NameSeed { seed, place: self.place })
     }
 
     #[inline]
@@ -143,7 +141,7 @@ impl<'p, A: MapAccess<'p>> MapAccess<'p> for Claims<'_, '_, 'p, A> {
         if self.place.claim == Claim::Other {
             return self.members.next_value_seed(seed);
         }
-        self.members.next_value_seed(ValueSeed { seed, place: &mut self.place })
+        self.members.next_value_seed(ValueSeed { seed, place: self.place })
     }
 }
 

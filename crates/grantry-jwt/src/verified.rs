@@ -16,7 +16,7 @@ pub struct Verified<'p, T> {
     pub(crate) registered: RegisteredClaims<'p>,
     pub(crate) key_id: Option<Arc<str>>,
     /// The header, when it has extensions.
-    pub(crate) extended_header: Option<Box<str>>,
+    pub(crate) extended_header: Option<Box<[u8]>>,
 }
 
 impl<'p, T> Verified<'p, T> {

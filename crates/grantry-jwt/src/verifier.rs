@@ -13,8 +13,7 @@ use crate::jws::{MAX_TOKEN_BYTES, Segments, fitting_keys};
 use crate::reading::Notes;
 use crate::token_cache::TokenDigest;
 use crate::{
-    Algorithm, Buffer, Claim, JwkSet, KeyType, RegisteredClaims, Verified, VerifiedTokenCache, VerifyError,
-    VerifyingKey,
+    Algorithm, Buffer, Claim, JwkSet, KeyType, RegisteredClaims, Verified, VerifyError, VerifyingKey,
 };
 
 /// What a JWT must be to be accepted ([RFC 7519 section 7.2](https://www.rfc-editor.org/rfc/rfc7519#section-7.2)).
@@ -216,11 +215,25 @@ impl Verifier {
         keys: &JwkSet,
         now: UnixTime,
     ) -> Result<Verified<'static, T>, VerifyError> {
-        self.verify_with(token, keys, now, |_| None).map(|(verified, _)| verified)
+        let mut payload = Vec::new();
+        let mut extended_header = None;
+        let segments = self.split(token)?;
+        let key = segments.read_header(&self.critical, |header| {
+            extended_header = header.extended().map(Box::from);
+            self.open(&segments, header, keys, |_| None, &mut payload)
+        })?;
+        let payload = String::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
+        let mut found = Found::default();
+        let claims = self.read(&payload, now, &mut found)?;
+        let registered = RegisteredClaims::new(Cow::Owned(payload), found);
+        Ok(Verified { claims, registered, key_id: key.shared_key_id(), extended_header })
     }
 
     /// Checks a JWT as [`Verifier::verify`] does, and lets `T` borrow from the payload, which stays in
     /// `buffer`. When the buffer has grown, no token allocates by itself.
+    ///
+    /// With [`Buffer::with_token_cache`], the signature of a token that is remembered under a key that would
+    /// be tried now is not checked again. Everything else is, from the token itself.
     ///
     /// # Errors
     ///
@@ -232,93 +245,57 @@ impl Verifier {
         now: UnixTime,
         buffer: &'b mut Buffer,
     ) -> Result<Verified<'b, T>, VerifyError> {
+        let Buffer { payload, header, token_cache } = buffer;
         let mut extended_header = None;
-        let key = self.open(token, keys, |_| None, &mut buffer.payload, &mut extended_header)?;
-        let payload = core::str::from_utf8(&buffer.payload).map_err(|_| VerifyError::ClaimsJson)?;
+        let mut new = None;
+        let segments = self.split(token)?;
+        let key = segments.read_kept_header(header, &self.critical, |header| {
+            extended_header = header.extended().map(Box::from);
+            let remembered = |header: &BorrowedHeader<'_>| {
+                let cache =
+                    token_cache.as_mut().filter(|_| header.algorithm().key_type() != KeyType::Secret)?;
+                let digest = TokenDigest::of(token);
+                let key = cache.lookup(&digest, now, |signer| {
+                    fitting_keys(keys.keys(), header).ok()?.find(|key| key.identity() == Some(*signer))
+                });
+                new = key.is_none().then_some(digest);
+                key
+            };
+            self.open(&segments, header, keys, remembered, payload)
+        })?;
+        let payload = core::str::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
         let mut found = Found::default();
         let claims = self.read(payload, now, &mut found)?;
         let registered = RegisteredClaims::new(Cow::Borrowed(payload), found);
+        if let (Some(cache), Some(token), Some(signer), Some(expiration)) =
+            (token_cache, new, key.identity(), registered.expiration())
+        {
+            cache.insert(token, signer, expiration.saturating_add(self.leeway), now);
+        }
         Ok(Verified { claims, registered, key_id: key.shared_key_id(), extended_header })
     }
 
-    /// Checks a JWT as [`Verifier::verify`] does, but for the signature of a token that `cache` remembers
-    /// under a key that would be tried now: everything else is checked from the token itself each time.
-    ///
-    /// A token that passes is remembered up to its `exp`, unless its key is a shared secret.
-    ///
-    /// # Errors
-    ///
-    /// [`VerifyError`] names the first rule that the token breaks.
-    pub fn verify_cached<T: DeserializeOwned>(
-        &self,
-        token: &str,
-        keys: &JwkSet,
-        now: UnixTime,
-        cache: &mut VerifiedTokenCache,
-    ) -> Result<Verified<'static, T>, VerifyError> {
-        let mut new = None;
-        let remembered = |header: &BorrowedHeader<'_>| {
-            if header.algorithm().key_type() == KeyType::Secret {
-                return None;
-            }
-            let digest = TokenDigest::of(token);
-            let key = cache.lookup(&digest, now, |signer| {
-                fitting_keys(keys.keys(), header).ok()?.find(|key| key.identity() == Some(*signer))
-            });
-            new = key.is_none().then_some(digest);
-            key
-        };
-        let (verified, key) = self.verify_with(token, keys, now, remembered)?;
-        if let (Some(digest), Some(signer), Some(expiration)) =
-            (new, key.identity(), verified.registered().expiration())
-        {
-            cache.insert(digest, signer, expiration.saturating_add(self.leeway), now);
+    fn split<'t>(&self, token: &'t str) -> Result<Segments<'t>, VerifyError> {
+        if token.len() > self.max_token_bytes {
+            return Err(VerifyError::TooLong);
         }
-        Ok(verified)
-    }
-
-    fn verify_with<'k, T: DeserializeOwned>(
-        &self,
-        token: &str,
-        keys: &'k JwkSet,
-        now: UnixTime,
-        remembered: impl FnOnce(&BorrowedHeader<'_>) -> Option<&'k VerifyingKey>,
-    ) -> Result<(Verified<'static, T>, &'k VerifyingKey), VerifyError> {
-        let mut payload = Vec::new();
-        let mut extended_header = None;
-        let key = self.open(token, keys, remembered, &mut payload, &mut extended_header)?;
-        let payload = String::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
-        let mut found = Found::default();
-        let claims = self.read(&payload, now, &mut found)?;
-        let registered = RegisteredClaims::new(Cow::Owned(payload), found);
-        Ok((Verified { claims, registered, key_id: key.shared_key_id(), extended_header }, key))
+        Segments::split(token)
     }
 
     /// Checks everything but the claims, and decodes those.
     fn open<'k>(
         &self,
-        token: &str,
+        segments: &Segments<'_>,
+        header: &BorrowedHeader<'_>,
         keys: &'k JwkSet,
         remembered: impl FnOnce(&BorrowedHeader<'_>) -> Option<&'k VerifyingKey>,
         payload: &mut Vec<u8>,
-        extended_header: &mut Option<Box<str>>,
     ) -> Result<&'k VerifyingKey, VerifyError> {
-        if token.len() > self.max_token_bytes {
-            return Err(VerifyError::TooLong);
+        let key = segments.open(header, keys, &self.algorithms, remembered, payload)?;
+        match &self.typ {
+            Some(typ) if !header.has_typ(typ) => Err(VerifyError::Typ),
+            _ => Ok(key),
         }
-        let segments = Segments::split(token)?;
-        segments.read_header(&self.critical, |header| {
-            let key = segments.open(header, keys, &self.algorithms, remembered, payload)?;
-            if let Some(typ) = &self.typ {
-                if !header.has_typ(typ) {
-                    return Err(VerifyError::Typ);
-                }
-            }
-            if let Some(text) = header.extended() {
-                *extended_header = core::str::from_utf8(text).ok().map(Box::from);
-            }
-            Ok(key)
-        })
     }
 
     #[inline]

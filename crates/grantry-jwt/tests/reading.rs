@@ -6,9 +6,10 @@ extern crate alloc;
 use alloc::{borrow::Cow, collections::BTreeMap};
 use core::fmt;
 
-use grantry_core::{SecretBytes, UnixTime};
-use grantry_jwt::{Buffer, Claim, JwkSet, SigningKey, Verifier, VerifyError};
+use grantry_core::{SecretBytes, UnixTime, base64url};
+use grantry_jwt::{Algorithm, Buffer, Claim, JwkSet, SigningKey, Verifier, VerifyError};
 use proptest::prelude::*;
+use ring::hmac;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
@@ -191,6 +192,50 @@ fn borrowed_claims_point_into_the_buffer() {
         assert_eq!(owned.registered(), &registered.clone().into_owned());
     }
     assert_eq!(format!("{buffer:?}"), "Buffer");
+}
+
+#[test]
+fn a_buffer_that_keeps_a_header_changes_no_verdict() {
+    let sign =
+        |key_id: &str, typ: Option<&str>| key().with_key_id(key_id).sign(typ, CLAIMS.as_bytes()).unwrap();
+    let set = JwkSet::from_keys([key().verifying_key(), key().with_key_id("other").verifying_key()]);
+    let critical = r#"{"alg":"HS256","kid":"k","crit":["x"],"x":1}"#;
+    let input = format!("{}.{}", base64url::encode(critical), base64url::encode(CLAIMS));
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]), input.as_bytes());
+    let critical = format!("{input}.{}", base64url::encode(tag));
+    let good = sign("k", Some("JWT"));
+    let tokens = [
+        good.clone(),
+        good.replacen('.', ".x", 1),
+        sign("other", Some("at+jwt")),
+        sign("k", None),
+        sign("gone", Some("JWT")),
+        critical.clone(),
+        critical.replace("eyJ", "eyI"),
+        good.replacen("eyJ", "eyI", 1),
+        String::new(),
+        "..".into(),
+    ];
+    let verifiers = [
+        verifier(),
+        verifier().with_typ("JWT"),
+        verifier().understands_critical("x"),
+        verifier().with_algorithms(&[]),
+    ];
+    let mut buffer = Buffer::new();
+    for (token, verifier) in
+        tokens.iter().flat_map(|token| verifiers.iter().map(move |verifier| (token, verifier)))
+    {
+        for before in &tokens {
+            // Whatever the buffer has seen last, it makes no difference.
+            let _ = verifiers
+                .iter()
+                .map(|other| other.verify_in::<Value>(before, &set, now(), &mut buffer).is_ok())
+                .count();
+            let kept = verifier.verify_in::<Value>(token, &set, now(), &mut buffer);
+            assert_eq!(kept, verifier.verify::<Value>(token, &set, now()), "{token} after {before}");
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use grantry_core::{SecretBytes, UnixTime, json::JsonError};
-use grantry_jwt::{Claim, JwkSet, MAX_TOKEN_BYTES, SigningKey, Verified, Verifier, VerifyError};
+use grantry_jwt::{Algorithm, Claim, JwkSet, MAX_TOKEN_BYTES, SigningKey, Verified, Verifier, VerifyError};
 use ring::hmac;
 use serde::de::IgnoredAny;
 use serde_json::Value;
