@@ -97,11 +97,11 @@ impl<'a> Segments<'a> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::TooLong);
         }
-        let (first, second) = two_dots(token.as_bytes()).ok_or(VerifyError::Segments)?;
-        let (signing_input, signature) = token.split_at_checked(second).ok_or(VerifyError::Segments)?;
-        let (header, payload) = signing_input.split_at_checked(first).ok_or(VerifyError::Segments)?;
-        let without_dot = |text: &'a str| text.strip_prefix('.').ok_or(VerifyError::Segments);
-        let (payload, signature) = (without_dot(payload)?, without_dot(signature)?);
+        if dots(token) != 2 {
+            return Err(VerifyError::Segments);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(VerifyError::Segments)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(VerifyError::Segments)?;
         Ok(Self { header, payload, signature, signing_input })
     }
 
@@ -174,36 +174,10 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Returns where the dots are, when there are exactly two.
-fn two_dots(token: &[u8]) -> Option<(usize, usize)> {
-    // In a shape that a compiler makes vectors of.
+/// Counts in the way that a compiler makes vectors of.
+fn dots(token: &str) -> usize {
     let in_chunk = |chunk: &[u8]| chunk.iter().fold(0_u8, |sum, byte| sum + u8::from(*byte == b'.'));
-    let dots: usize = token.chunks(128).map(|chunk| usize::from(in_chunk(chunk))).sum();
-    if dots != 2 {
-        return None;
-    }
-    let first = find_dot(token.chunks_exact(8), u64::from_le_bytes);
-    let first = first.or_else(|| token.iter().position(|byte| *byte == b'.'))?;
-    let from_end = find_dot(token.rchunks_exact(8), u64::from_be_bytes);
-    let last = match from_end {
-        Some(distance) => token.len().checked_sub(distance + 1)?,
-        None => token.iter().rposition(|byte| *byte == b'.')?,
-    };
-    Some((first, last))
-}
-
-/// Returns how far the first dot is, when it is in one of the words, whose first byte counts least.
-fn find_dot<'a>(words: impl Iterator<Item = &'a [u8]>, order: impl Fn([u8; 8]) -> u64) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 0xff;
-    for (word, start) in words.zip((0_usize..).step_by(8)) {
-        let difference = order(word.try_into().ok()?) ^ (ONES * u64::from(b'.'));
-        // The lowest bit is the high one of the first byte that does not differ.
-        let dots = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
-        if dots != 0 {
-            return start.checked_add(usize::try_from(dots.trailing_zeros() / 8).ok()?);
-        }
-    }
-    None
+    token.as_bytes().chunks(128).map(|chunk| usize::from(in_chunk(chunk))).sum()
 }
 
 /// Returns the keys that may have signed, at least one and at most [`MAX_KEYS_TRIED`].
@@ -212,19 +186,21 @@ pub(crate) fn fitting_keys<'k>(
     header: &BorrowedHeader<'_>,
 ) -> Result<impl Iterator<Item = &'k VerifyingKey>, VerifyError> {
     let is_lone = keys.len() == 1;
-    let is_named = move |key: &&VerifyingKey| match (header.key_id(), key.key_id()) {
+    let is_named = |key: &&VerifyingKey| match (header.key_id(), key.key_id()) {
         (None, _) => true,
         (Some(_), None) => is_lone,
         (Some(wanted), Some(key_id)) => wanted == key_id,
     };
+    let mut named = keys.iter().filter(is_named).peekable();
+    if named.peek().is_none() {
+        return Err(VerifyError::UnknownKey);
+    }
     // RFC 8725 section 3.1: a key works with one algorithm.
-    let algorithm = header.algorithm();
-    let is_fitting = move |key: &&VerifyingKey| key.algorithm() == algorithm && is_named(key);
-    let fitting = keys.iter().filter(is_fitting);
-    match fitting.clone().take(MAX_KEYS_TRIED + 1).count() {
-        0 if keys.iter().any(|key| is_named(&key)) => Err(VerifyError::AlgorithmMismatch),
-        0 => Err(VerifyError::UnknownKey),
-        1..=MAX_KEYS_TRIED => Ok(fitting),
-        _ => Err(VerifyError::AmbiguousKey),
+    let mut rest = named.filter(|key| key.algorithm() == header.algorithm());
+    let fitting: [_; MAX_KEYS_TRIED] = core::array::from_fn(|_| rest.next());
+    match (fitting.first(), rest.next()) {
+        (Some(Some(_)), None) => Ok(fitting.into_iter().flatten()),
+        (_, Some(_)) => Err(VerifyError::AmbiguousKey),
+        (_, None) => Err(VerifyError::AlgorithmMismatch),
     }
 }

@@ -39,13 +39,13 @@ impl<'a> Notes<'a> {
         &mut self,
         payload: &'p str,
         required: &[String],
-    ) -> Result<T, VerifyError> {
-        let mut claims = None;
+        claims: &mut Option<T>,
+    ) -> Result<(), VerifyError> {
         let mut place = Place { payload, required, notes: self, claim: Claim::Other };
-        let reader = Reader { place: &mut place, claims: &mut claims };
+        let reader = Reader { place: &mut place, claims };
         json::object_from_str(payload, MAX_TOKEN_BYTES, reader).map_err(|_| VerifyError::ClaimsJson)?;
         match self.malformed {
-            None => claims.ok_or(VerifyError::ClaimsJson),
+            None => Ok(()),
             Some(claim) => Err(VerifyError::MalformedClaim(claim)),
         }
     }

@@ -224,7 +224,9 @@ impl Verifier {
         })?;
         let payload = String::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
         let mut found = Found::default();
-        let claims = self.read(&payload, now, &mut found)?;
+        let mut claims = None;
+        self.read(&payload, now, &mut found, &mut claims)?;
+        let claims = claims.ok_or(VerifyError::ClaimsShape)?;
         let registered = RegisteredClaims::new(Cow::Owned(payload), found);
         Ok(Verified { claims, registered, key_id: key.shared_key_id(), extended_header })
     }
@@ -265,7 +267,9 @@ impl Verifier {
         })?;
         let payload = core::str::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
         let mut found = Found::default();
-        let claims = self.read(payload, now, &mut found)?;
+        let mut claims = None;
+        self.read(payload, now, &mut found, &mut claims)?;
+        let claims = claims.ok_or(VerifyError::ClaimsShape)?;
         let registered = RegisteredClaims::new(Cow::Borrowed(payload), found);
         if let (Some(cache), Some(token), Some(signer), Some(expiration)) =
             (token_cache, new, key.identity(), registered.expiration())
@@ -304,14 +308,12 @@ impl Verifier {
         payload: &'p str,
         now: UnixTime,
         found: &mut Found,
-    ) -> Result<T, VerifyError> {
+        claims: &mut Option<T>,
+    ) -> Result<(), VerifyError> {
         let mut notes = Notes::new(found);
-        match notes.read(payload, &self.required) {
-            Ok(claims) => {
-                self.check(payload, &notes, now)?;
-                Ok(claims)
-            }
-            Err(_) => self.read_apart(payload, now, found),
+        match notes.read(payload, &self.required, claims) {
+            Ok(()) => self.check(payload, &notes, now),
+            Err(_) => self.read_apart(payload, now, found, claims),
         }
     }
 
@@ -322,12 +324,15 @@ impl Verifier {
         payload: &'p str,
         now: UnixTime,
         found: &mut Found,
-    ) -> Result<T, VerifyError> {
+        claims: &mut Option<T>,
+    ) -> Result<(), VerifyError> {
         *found = Found::default();
         let mut notes = Notes::new(found);
-        let IgnoredAny = notes.read(payload, &self.required)?;
+        notes.read::<IgnoredAny>(payload, &self.required, &mut None)?;
         self.check(payload, &notes, now)?;
-        json::object_from_slice(payload.as_bytes(), MAX_TOKEN_BYTES).map_err(|_| VerifyError::ClaimsShape)
+        let read = json::object_from_slice(payload.as_bytes(), MAX_TOKEN_BYTES);
+        *claims = Some(read.map_err(|_| VerifyError::ClaimsShape)?);
+        Ok(())
     }
 
     fn check(&self, payload: &str, notes: &Notes<'_>, now: UnixTime) -> Result<(), VerifyError> {
