@@ -5,7 +5,7 @@ use alloc::{borrow::ToOwned, string::String};
 use grantry_core::json;
 use serde::Deserialize;
 
-use crate::jws::{MAX_TOKEN_BYTES, Segments};
+use crate::jws::{MAX_TOKEN_BYTES, PORTABLE, Segments};
 use crate::member::{Member, NotText};
 use crate::{Algorithm, VerifyError, critical};
 
@@ -18,7 +18,7 @@ use crate::{Algorithm, VerifyError, critical};
 ///
 /// [`VerifyError`] as [`verify_jws`](crate::verify_jws) gives it for the token's form and header.
 pub fn peek_unverified(token: &str) -> Result<Header, VerifyError> {
-    Segments::split(token)?.read_header(&[], |header| Ok(header.to_owned()))
+    Segments::split(token, PORTABLE)?.read_header(&[], |header| Ok(header.to_owned()))
 }
 
 /// The members of a JOSE header that have a meaning here

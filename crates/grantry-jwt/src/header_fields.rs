@@ -2,7 +2,7 @@
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use grantry_core::base64url;
+use grantry_core::base64url::Codec;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -101,14 +101,14 @@ impl<'a> HeaderFields<'a> {
 
 /// What every header of a key begins with, `alg` and `kid`: encoded once, as far as it fills groups of
 /// three bytes.
-#[derive(Clone, Default)]
 pub(crate) struct HeaderStart {
     encoded: Vec<u8>,
     rest: Vec<u8>,
+    codec: Codec,
 }
 
 impl HeaderStart {
-    pub(crate) fn of(key: &VerifyingKey) -> Self {
+    pub(crate) fn of(key: &VerifyingKey, codec: Codec) -> Self {
         let mut text = br#"{"alg":""#.to_vec();
         text.extend_from_slice(key.algorithm().as_str().as_bytes());
         text.push(b'"');
@@ -118,13 +118,22 @@ impl HeaderStart {
         }
         let rest = text.split_off(text.len() / 3 * 3);
         let mut encoded = Vec::new();
-        base64url::encode_to(text, &mut encoded);
-        Self { encoded, rest }
+        codec.encode_to(text, &mut encoded);
+        Self { encoded, rest, codec }
+    }
+
+    /// Returns the start before a header that is whole.
+    pub(crate) const fn none() -> Self {
+        Self { encoded: Vec::new(), rest: Vec::new(), codec: Codec::portable() }
     }
 
     /// Returns the beginning of a token, in base64url.
     pub(crate) fn encoded(&self) -> &[u8] {
         &self.encoded
+    }
+
+    pub(crate) const fn codec(&self) -> &Codec {
+        &self.codec
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use grantry_core::base64url;
+use grantry_core::base64url::Codec;
 
 use crate::buffer::KeptHeader;
 use crate::header::BorrowedHeader;
@@ -22,6 +22,9 @@ const SHORT_SIGNATURE_BYTES: usize = 96;
 const SHORT_SIGNATURE_CHARACTERS: usize = SHORT_SIGNATURE_BYTES / 3 * 4;
 const LONG_SIGNATURE_BYTES: usize = 1026;
 
+/// For calls that keep nothing between them.
+pub(crate) const PORTABLE: &Codec = &Codec::portable();
+
 /// Checks a compact JWS ([RFC 7515 section 5.2](https://www.rfc-editor.org/rfc/rfc7515#section-5.2)).
 ///
 /// A token with a `kid` is checked with the keys of that id only; a single key without an id takes
@@ -33,7 +36,7 @@ const LONG_SIGNATURE_BYTES: usize = 1026;
 /// [`VerifyError`] names the first rule that the token breaks. [`VerifyError::UnknownKey`] is the
 /// one that a newer key set may cure.
 pub fn verify_jws<'k>(token: &str, keys: &'k JwkSet, allowed: &[Algorithm]) -> Result<Jws<'k>, VerifyError> {
-    let segments = Segments::split(token)?;
+    let segments = Segments::split(token, PORTABLE)?;
     segments.read_header(&[], |header| {
         let mut payload = Vec::new();
         let key = segments.open(header, keys, allowed, |_| None, &mut payload)?;
@@ -88,12 +91,13 @@ pub(crate) struct Segments<'a> {
     signature: &'a str,
     /// The header and the payload with the dot between them.
     signing_input: &'a str,
+    codec: &'a Codec,
 }
 
 impl<'a> Segments<'a> {
     /// Splits at exactly two dots, without allocating, after the length is checked.
     #[inline]
-    pub(crate) fn split(token: &'a str) -> Result<Self, VerifyError> {
+    pub(crate) fn split(token: &'a str, codec: &'a Codec) -> Result<Self, VerifyError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::TooLong);
         }
@@ -102,7 +106,7 @@ impl<'a> Segments<'a> {
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(VerifyError::Segments)?;
         let (header, payload) = signing_input.split_once('.').ok_or(VerifyError::Segments)?;
-        Ok(Self { header, payload, signature, signing_input })
+        Ok(Self { header, payload, signature, signing_input, codec })
     }
 
     /// Lends the header to `read`.
@@ -112,10 +116,11 @@ impl<'a> Segments<'a> {
         understood: &[String],
         read: impl FnOnce(&BorrowedHeader<'_>) -> Result<R, VerifyError>,
     ) -> Result<R, VerifyError> {
-        base64url::with_decoded::<USUAL_HEADER_BYTES, _>(self.header, |text| {
-            BorrowedHeader::lend(text, understood, read)
-        })
-        .map_err(|_| VerifyError::Base64Url)?
+        self.codec
+            .with_decoded::<USUAL_HEADER_BYTES, _>(self.header, |text| {
+                BorrowedHeader::lend(text, understood, read)
+            })
+            .map_err(|_| VerifyError::Base64Url)?
     }
 
     /// Lends the header to `read`, the one that is kept when it is the same, and keeps it when all is well.
@@ -151,7 +156,7 @@ impl<'a> Segments<'a> {
             Some(key) => key,
             None => self.signer(header, keys)?,
         };
-        base64url::decode_into(self.payload, payload).map_err(|_| VerifyError::Base64Url)?;
+        self.codec.decode_into(self.payload, payload).map_err(|_| VerifyError::Base64Url)?;
         Ok(key)
     }
 
@@ -166,9 +171,9 @@ impl<'a> Segments<'a> {
                 .ok_or(VerifyError::Signature)
         };
         let key = if self.signature.len() <= SHORT_SIGNATURE_CHARACTERS {
-            base64url::with_decoded::<SHORT_SIGNATURE_BYTES, _>(self.signature, signer)
+            self.codec.with_decoded::<SHORT_SIGNATURE_BYTES, _>(self.signature, signer)
         } else {
-            base64url::with_decoded::<LONG_SIGNATURE_BYTES, _>(self.signature, signer)
+            self.codec.with_decoded::<LONG_SIGNATURE_BYTES, _>(self.signature, signer)
         };
         key.map_err(|_| VerifyError::Base64Url)?
     }

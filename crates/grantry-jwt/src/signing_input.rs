@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use grantry_core::base64url;
+use grantry_core::base64url::Codec;
 use serde::Serialize;
 
 use crate::der;
@@ -55,7 +55,7 @@ impl SigningInput {
         fields: impl Into<HeaderFields<'a>>,
         payload: &[u8],
     ) -> Result<Self, SignError> {
-        let text = of_payload(key, &HeaderStart::of(key), &fields.into(), payload)?;
+        let text = of_payload(key, &HeaderStart::of(key, Codec::portable()), &fields.into(), payload)?;
         Ok(Self { text, key: key.clone() })
     }
 
@@ -70,7 +70,7 @@ impl SigningInput {
         fields: impl Into<HeaderFields<'a>>,
         claims: &impl Serialize,
     ) -> Result<Self, SignError> {
-        let text = of_claims(key, &HeaderStart::of(key), &fields.into(), claims)?;
+        let text = of_claims(key, &HeaderStart::of(key, Codec::portable()), &fields.into(), claims)?;
         Ok(Self { text, key: key.clone() })
     }
 
@@ -107,7 +107,7 @@ impl SigningInput {
         if !self.key.verify(self.as_bytes(), signature) {
             return Err(SignError::Signature);
         }
-        join(self.text, signature)
+        join(&Codec::portable(), self.text, signature)
     }
 
     /// Joins the token with an ECDSA signature in DER, as X.509 and most signing services write it
@@ -140,7 +140,7 @@ pub(crate) fn of_payload(
 ) -> Result<Vec<u8>, SignError> {
     let mut header = Vec::with_capacity(128);
     fields.write(start, &mut header)?;
-    join_parts(key, start.encoded(), &header, payload)
+    join_parts(key, start, &header, payload)
 }
 
 pub(crate) fn of_claims(
@@ -158,7 +158,7 @@ pub(crate) fn of_claims(
     if payload.first() != Some(&b'{') {
         return Err(SignError::Claims);
     }
-    join_parts(key, start.encoded(), header, payload)
+    join_parts(key, start, header, payload)
 }
 
 pub(crate) fn under_header_text(
@@ -170,13 +170,13 @@ pub(crate) fn under_header_text(
     if members.algorithm() != key.algorithm() {
         return Err(SignError::Header);
     }
-    join_parts(key, &[], header.as_bytes(), payload)
+    join_parts(key, &HeaderStart::none(), header.as_bytes(), payload)
 }
 
 /// Joins the input and its signature.
-pub(crate) fn join(mut text: Vec<u8>, signature: &[u8]) -> Result<String, SignError> {
+pub(crate) fn join(codec: &Codec, mut text: Vec<u8>, signature: &[u8]) -> Result<String, SignError> {
     text.push(b'.');
-    base64url::encode_to(signature, &mut text);
+    codec.encode_to(signature, &mut text);
     if text.len() > MAX_TOKEN_BYTES {
         return Err(SignError::TooLong);
     }
@@ -184,7 +184,12 @@ pub(crate) fn join(mut text: Vec<u8>, signature: &[u8]) -> Result<String, SignEr
     String::from_utf8(text).map_err(|_| SignError::Backend)
 }
 
-fn join_parts(key: &VerifyingKey, start: &[u8], header: &[u8], payload: &[u8]) -> Result<Vec<u8>, SignError> {
+fn join_parts(
+    key: &VerifyingKey,
+    start: &HeaderStart,
+    header: &[u8],
+    payload: &[u8],
+) -> Result<Vec<u8>, SignError> {
     let bytes = header.len().saturating_add(payload.len());
     // Checked before the work: base64url only makes it longer.
     if bytes > MAX_TOKEN_BYTES {
@@ -192,12 +197,13 @@ fn join_parts(key: &VerifyingKey, start: &[u8], header: &[u8], payload: &[u8]) -
     }
     // Room for the whole token: four characters for three bytes, two dots, and three ends.
     let bytes = bytes.saturating_add(signature_len(key));
-    let room = bytes.saturating_mul(4).div_ceil(3).saturating_add(start.len()).saturating_add(2 + 3);
+    let room =
+        bytes.saturating_mul(4).div_ceil(3).saturating_add(start.encoded().len()).saturating_add(2 + 3);
     let mut text = Vec::with_capacity(room);
-    text.extend_from_slice(start);
-    base64url::encode_to(header, &mut text);
+    text.extend_from_slice(start.encoded());
+    start.codec().encode_to(header, &mut text);
     text.push(b'.');
-    base64url::encode_to(payload, &mut text);
+    start.codec().encode_to(payload, &mut text);
     Ok(text)
 }
 

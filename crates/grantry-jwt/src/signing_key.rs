@@ -4,6 +4,7 @@ use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::fmt;
 
 use grantry_core::SecretBytes;
+use grantry_core::base64url::Codec;
 use serde::Serialize;
 
 use crate::backend::Sign;
@@ -156,7 +157,7 @@ impl SigningKey {
     fn finish(&self, input: Vec<u8>) -> Result<String, SignError> {
         let mut signature = Signature::new(self.sign.signature_len());
         self.sign.sign(&input, signature.as_mut()).map_err(|_| SignError::Backend)?;
-        signing_input::join(input, signature.as_mut())
+        signing_input::join(self.header_start.codec(), input, signature.as_mut())
     }
 
     pub(crate) fn prepared(verifying_key: VerifyingKey, sign: Box<dyn Sign>) -> Self {
@@ -164,7 +165,7 @@ impl SigningKey {
     }
 
     fn of(verifying_key: VerifyingKey, sign: Arc<dyn Sign>) -> Self {
-        let header_start = Arc::new(HeaderStart::of(&verifying_key));
+        let header_start = Arc::new(HeaderStart::of(&verifying_key, Codec::fastest()));
         Self { verifying_key, header_start, sign }
     }
 }

@@ -1,8 +1,9 @@
 //! Checking a JWT: signature, issuer, audience, time, type.
 
-use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
+use grantry_core::base64url::Codec;
 use grantry_core::{UnixTime, json};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -36,6 +37,7 @@ pub struct Verifier {
     max_lifetime: Option<Duration>,
     max_token_bytes: usize,
     critical: Vec<String>,
+    codec: Arc<Codec>,
 }
 
 #[derive(Clone, Debug)]
@@ -80,6 +82,7 @@ impl Verifier {
             max_lifetime: None,
             max_token_bytes: MAX_TOKEN_BYTES,
             critical: Vec::new(),
+            codec: Arc::default(),
         }
     }
 
@@ -279,11 +282,11 @@ impl Verifier {
         Ok(Verified { claims, registered, key_id: key.shared_key_id(), extended_header })
     }
 
-    fn split<'t>(&self, token: &'t str) -> Result<Segments<'t>, VerifyError> {
+    fn split<'t>(&'t self, token: &'t str) -> Result<Segments<'t>, VerifyError> {
         if token.len() > self.max_token_bytes {
             return Err(VerifyError::TooLong);
         }
-        Segments::split(token)
+        Segments::split(token, &self.codec)
     }
 
     /// Checks everything but the claims, and decodes those.
