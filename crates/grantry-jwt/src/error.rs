@@ -80,9 +80,12 @@ pub enum KeyError {
     /// not sign with an RSA exponent below 65537.
     #[error("the private key is broken or inconsistent (RFC 8017 section 3.2)")]
     Inconsistent,
-    /// An EC point that is not on its curve.
-    #[error("the EC point is not on its curve (RFC 8725 section 3.4)")]
+    /// An EC point that is not on its curve; an Ed25519 point that is not encoded below the field prime.
+    #[error("the point is not on its curve (RFC 8725 section 3.4)")]
     NotOnCurve,
+    /// An Ed25519 point of small order, for which anyone can make signatures.
+    #[error("the point is of small order (RFC 8725 section 3.4)")]
+    SmallOrder,
     /// The backend does not have the algorithm, does not sign with a key of this size, does not generate
     /// such a key, or does not compute the public half that the encoding left out.
     #[error("the backend cannot do this with this key")]
