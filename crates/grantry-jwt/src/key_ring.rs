@@ -202,11 +202,15 @@ impl KeyRing {
     /// # Errors
     ///
     /// [`KeyRingError::UnknownKeyId`]; [`KeyRingError::TooLate`] from [`KeyRingPolicy::clock_skew`] and
-    /// [`KeyRingPolicy::propagation`] before its signing.
+    /// [`KeyRingPolicy::propagation`] before its signing; [`KeyRingError::LastKey`] for the only key of the
+    /// ring.
     pub fn withdraw(&self, key_id: &str, now: UnixTime) -> Result<Self, KeyRingError> {
         let (index, entry) = self.find(key_id)?;
         if now.saturating_add(self.policy.settled_after()) >= entry.signs_from {
             return Err(KeyRingError::TooLate);
+        }
+        if self.entries.len() == 1 {
+            return Err(KeyRingError::LastKey);
         }
         let mut ring = self.clone();
         ring.entries.remove(index);

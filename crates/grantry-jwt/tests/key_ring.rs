@@ -151,6 +151,14 @@ fn a_key_is_withdrawn_only_before_any_process_can_sign_with_it() {
 }
 
 #[test]
+fn the_only_key_of_a_ring_is_not_withdrawn() {
+    let both = ring().announce(secret("x", Algorithm::Hs512), at(0)).unwrap();
+    let ring = both.danger_drop("a", at(0)).unwrap();
+    // A ring without keys could not be read again.
+    assert_eq!(ring.withdraw("x", at(0)).map(drop), Err(KeyRingError::LastKey));
+}
+
+#[test]
 fn an_algorithm_ends_when_every_process_knows_and_its_keys_stay_for_their_tokens() {
     let both = ring().announce(secret("x", Algorithm::Hs512), at(0)).unwrap();
     assert_eq!(both.retire(HS, at(LEAD - 121)).map(drop), Err(KeyRingError::LastKey));
