@@ -140,6 +140,8 @@ impl JwksCache {
         if ticket.jwks_uri != self.jwks_uri {
             return Err(JwksCacheError::ForeignTicket);
         }
+        // A cache that was read from an older form may not have given it: the next one has to follow it.
+        self.tickets = self.tickets.max(ticket.number);
         let was_in_flight = self.land(&ticket);
         if self.held.as_ref().is_some_and(|held| held.ticket >= ticket.number) {
             return Err(JwksCacheError::Superseded);

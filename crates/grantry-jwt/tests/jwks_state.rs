@@ -98,6 +98,24 @@ fn a_ticket_of_the_life_before_makes_no_set_younger() {
 }
 
 #[test]
+fn a_ticket_that_a_cache_read_from_an_older_form_never_gave_holds_back_no_later_answer() {
+    let mut host = Host::with_keys(JwksPolicy::default(), &response(&["a"]));
+    let older = host.cache.to_json();
+    for now in [700, 1400] {
+        host.any(now);
+        host.fail(now);
+    }
+    host.any(2100);
+    let ticket = host.tickets.remove(0);
+    let mut host = reread(&older);
+    host.cache.handle_response(ticket, &response(&["b"]), at(2105)).unwrap();
+    assert!(read(&host.cache.to_json()).is_ok());
+    host.any(3000);
+    let ticket = host.tickets.remove(0);
+    assert!(host.cache.handle_response(ticket, &response(&["c"]), at(3000)).is_ok());
+}
+
+#[test]
 fn no_time_holds_for_longer_than_the_policy_would_have_it() {
     let future = json!(START + 1_000_000);
     let mut host = reread(&with("/held/fresh_until", future.clone()));
