@@ -15,7 +15,7 @@ pub enum KeyError {
     #[error("a member of the JWK is missing (RFC 7518 section 6)")]
     MissingMember,
     /// A member has another type or is not canonical base64url; a number is empty or has a leading
-    /// zero byte.
+    /// zero byte; an operation stands twice in `key_ops`.
     #[error("a member of the JWK is malformed (RFC 7518 section 6)")]
     MalformedMember,
     /// The `kty` or the algorithm identifier is unknown here; those of keys that are bound to

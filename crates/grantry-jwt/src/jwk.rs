@@ -1,6 +1,6 @@
 //! The members of one JWK and the rules about its purpose.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use grantry_core::json::{self, JsonError};
 use grantry_core::{SecretBytes, base64url};
@@ -89,6 +89,12 @@ impl<'a> Jwk<'a> {
         }
         match &self.key_ops {
             Member::Absent => Ok(()),
+            // RFC 7517 section 4.3: no operation stands twice.
+            Member::Texts(operations)
+                if operations.iter().collect::<BTreeSet<_>>().len() < operations.len() =>
+            {
+                Err(KeyError::MalformedMember)
+            }
             Member::Texts(operations) if operations.iter().any(|name| name == operation) => Ok(()),
             Member::Texts(_) => Err(KeyError::NotForOperation),
             Member::Text(_) | Member::Other => Err(KeyError::MalformedMember),

@@ -133,6 +133,7 @@ fn jk_109_a_key_that_does_not_fit_signs_nothing() {
     assert_eq!(refused(with(oct.clone(), "key_ops", json!(["verify"]))), KeyError::NotForOperation);
     assert_eq!(refused(with(oct.clone(), "key_ops", json!("sign"))), KeyError::MalformedMember);
     assert_eq!(refused(with(oct.clone(), "key_ops", json!(["sign", 1]))), KeyError::MalformedMember);
+    assert_eq!(refused(with(oct.clone(), "key_ops", json!(["sign", "sign"]))), KeyError::MalformedMember);
     assert_eq!(refused(with(oct, "k", json!("c2hvcnQ"))), KeyError::SecretTooShort);
     for short in [0, 16, 31] {
         let secret = SecretBytes::from(vec![7; short]);
