@@ -71,6 +71,9 @@ pub fn object_from_str<'de, S: DeserializeSeed<'de>>(
     Err(JsonError::Shape)
 }
 
+/// What every member name begins with that `serde_json` gives a meaning of its own, and that is refused here.
+pub const RESERVED_PREFIX: &str = "$serde_json::private::";
+
 /// Why a JSON text was refused. No variant holds a piece of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]

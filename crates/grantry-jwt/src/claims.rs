@@ -220,7 +220,7 @@ impl Found {
             Claim::Expiration | Claim::NotBefore | Claim::IssuedAt => {
                 let number = value.number()?;
                 let fraction = if claim == Claim::IssuedAt { Fraction::Dropped } else { Fraction::CountsUp };
-                let whole = || number.as_f64().map(|seconds| whole_seconds(seconds, fraction));
+                let whole = || number.as_f64().and_then(|seconds| whole_seconds(seconds, fraction));
                 self.keep_seconds(claim, number.as_u64().or_else(whole)?)
             }
             Claim::Other => Some(()),
@@ -261,13 +261,21 @@ enum Fraction {
     Dropped,
 }
 
-/// RFC 7519 section 2: a NumericDate is a JSON number, and it may have a fraction. What lies outside
-/// the range of [`UnixTime`] becomes its nearest end.
-#[expect(clippy::cast_possible_truncation, reason = "the cast saturates at both ends, as wanted")]
-fn whole_seconds(seconds: f64, fraction: Fraction) -> u64 {
+/// RFC 7519 section 2: a NumericDate is a JSON number, and it may have a fraction. Before the epoch is its
+/// first second; beyond 64 bits is no date, on either side.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "in range, and below zero becomes it"
+)]
+fn whole_seconds(seconds: f64, fraction: Fraction) -> Option<u64> {
+    const RANGE: f64 = 18_446_744_073_709_551_616.0;
+    if seconds.abs() >= RANGE {
+        return None;
+    }
     let whole = seconds as u64;
-    match fraction {
+    Some(match fraction {
         Fraction::CountsUp if (whole as f64) < seconds => whole.saturating_add(1),
         Fraction::CountsUp | Fraction::Dropped => whole,
-    }
+    })
 }

@@ -76,8 +76,7 @@ impl fmt::Display for Curve {
 /// The point of a public elliptic curve key
 /// ([RFC 7518 section 6.2.1](https://www.rfc-editor.org/rfc/rfc7518#section-6.2.1)).
 ///
-/// The coordinates have their exact lengths; that they are below the field prime and on the curve is for
-/// the backend to compute.
+/// The coordinates have their exact lengths, are below the field prime and on the curve.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EcPublicKey {
     curve: Curve,

@@ -193,7 +193,8 @@ pub enum VerifyError {
     /// A required claim is missing.
     #[error("a required claim is missing: {0}")]
     MissingClaim(Claim),
-    /// A registered claim has another type, `null` included, also when it is optional.
+    /// A registered claim has another type, `null` included, or is a date beyond 64 bits, also when it is
+    /// optional.
     #[error("a registered claim has another type: {0}")]
     MalformedClaim(Claim),
     /// `iss` is another issuer ([RFC 8725 section 3.8](https://www.rfc-editor.org/rfc/rfc8725#section-3.8)).

@@ -3,6 +3,7 @@
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use grantry_core::base64url::Codec;
+use grantry_core::json;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -49,10 +50,11 @@ impl<'a> HeaderFields<'a> {
     /// # Errors
     ///
     /// [`SignError::Header`] for `alg`, `kid`, `typ`, `cty`, `crit` and `b64`, for a name that is there
-    /// already and for a value that is no JSON.
+    /// already or reserved by the parser, and for a value that is no JSON.
     pub fn with_member(mut self, name: &str, value: impl Serialize) -> Result<Self, SignError> {
         const KEPT: [&str; 6] = ["alg", "kid", "typ", "cty", "crit", "b64"];
-        if KEPT.contains(&name) || self.others.iter().any(|(other, _)| other == name) {
+        let is_reserved = name.starts_with(json::RESERVED_PREFIX);
+        if is_reserved || KEPT.contains(&name) || self.others.iter().any(|(other, _)| other == name) {
             return Err(SignError::Header);
         }
         let value = serde_json::to_value(value).map_err(|_| SignError::Header)?;

@@ -13,7 +13,7 @@ use crate::{Algorithm, KeyError};
 const MAX_JWK_BYTES: usize = 32 * 1024;
 
 /// The members of a JWK ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)),
-/// none of them checked. It borrows its text, so that private members are not copied.
+/// none of them checked. It borrows its text, so that private members without escapes are not copied.
 #[derive(Deserialize)]
 pub(crate) struct Jwk<'a> {
     #[serde(borrow, default)]

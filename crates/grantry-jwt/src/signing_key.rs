@@ -112,7 +112,11 @@ impl SigningKey {
     }
 
     /// Signs claims as a JWT ([RFC 7519 section 7.1](https://www.rfc-editor.org/rfc/rfc7519#section-7.1))
-    /// with the header `alg`, `typ`, `kid` and the further ones; `Some("JWT")` is enough for most.
+    /// with the header `alg`, `kid`, `typ` and the further ones; `"JWT"` is enough for most.
+    ///
+    /// The claims are signed as they are written: a type that writes one name twice, as
+    /// `#[serde(flatten)]` over a map can, makes a token that a strict verifier refuses and others read as
+    /// they like ([RFC 7519 section 4](https://www.rfc-editor.org/rfc/rfc7519#section-4)).
     ///
     /// # Errors
     ///

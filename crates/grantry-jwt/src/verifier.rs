@@ -163,8 +163,7 @@ impl Verifier {
 
     /// Requires `iat`, at most `max_age` ago, in whole seconds and with the leeway
     /// ([RFC 7519 section 4.1.6](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.6)).
-    ///
-    /// A token from the future has no age; [`Verifier::refuse_issued_in_future`] refuses it.
+    /// One from the future is refused as by [`Verifier::refuse_issued_in_future`].
     #[must_use]
     pub const fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
@@ -172,7 +171,8 @@ impl Verifier {
     }
 
     /// Requires `iat` and `exp`, at most `max_lifetime` apart, in whole seconds and without leeway, for
-    /// both are of one clock: a token that lives for ever is a mistake of its issuer.
+    /// both are of one clock: a token that lives for ever is a mistake of its issuer. One from the future is
+    /// refused as by [`Verifier::refuse_issued_in_future`].
     #[must_use]
     pub const fn with_max_lifetime(mut self, max_lifetime: Duration) -> Self {
         self.max_lifetime = Some(max_lifetime);
@@ -397,10 +397,12 @@ impl Verifier {
 
     fn check_issue(&self, claims: &Found, now: UnixTime) -> Result<(), VerifyError> {
         let issued_at = || claims.issued_at().ok_or(VerifyError::MissingClaim(Claim::IssuedAt));
-        if let (FutureIssue::Refused, Some(issued_at)) = (self.future_issue, claims.issued_at()) {
-            if issued_at > now.saturating_add(self.leeway) {
-                return Err(VerifyError::IssuedInFuture);
-            }
+        // What came from the future would be young, and its life short, until then.
+        let is_future_refused = matches!(self.future_issue, FutureIssue::Refused)
+            || self.max_age.is_some()
+            || self.max_lifetime.is_some();
+        if is_future_refused && claims.issued_at().is_some_and(|iat| iat > now.saturating_add(self.leeway)) {
+            return Err(VerifyError::IssuedInFuture);
         }
         if let Some(max_age) = self.max_age {
             if now > issued_at()?.saturating_add(max_age).saturating_add(self.leeway) {

@@ -8,15 +8,12 @@ use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::Number;
 
-/// What every name begins with that `serde_json` gives a meaning of its own.
-const RESERVED: &str = "$serde_json::private::";
-
 /// The name under which `serde_json` shows a number, with its feature `arbitrary_precision`.
 pub(super) const NAME_OF_NUMBER: &str = "$serde_json::private::Number";
 
 #[inline]
 pub(super) fn is_reserved(name: &str) -> bool {
-    name.starts_with(RESERVED)
+    name.starts_with(super::RESERVED_PREFIX)
 }
 
 /// A string, borrowed unless it holds an escape.
