@@ -1,14 +1,21 @@
 //! JWS, JWT, JWK and key sets, strict by default.
 //!
-//! * Keys: [`SigningKey`] is read from PEM, DER, a JWK or a shared secret, and has a
-//!   [`VerifyingKey`]; a [`JwkSet`] is read from the document of an issuer, or made of keys.
+//! * Keys: [`PrivateKey`] and [`PublicKey`] are the numbers of a key, read from and written to JWK, PEM
+//!   and DER. A [`KeyLoader`] prepares them with a [`Backend`] for one [`Algorithm`]: [`SigningKey`] and
+//!   [`VerifyingKey`] read them directly, with [`Ring`]. `grantry-aws-lc` is another backend.
 //! * Configure: [`Verifier`] says which issuer, audience and type a JWT must have, and what else is
 //!   required.
-//! * Use: [`SigningKey::sign_claims`] makes a JWT, and [`Verifier::verify`] checks one at a time that
-//!   the caller gives; [`Verifier::verify_in`] lets claims borrow from a [`Buffer`] and allocates nothing. [`verify_jws`] checks a compact JWS whose payload is no JWT.
+//! * Sign: [`SigningKey::sign_claims`] makes a JWT; [`SigningInput`] makes one with a key that a KMS or
+//!   an HSM keeps.
+//! * Verify: [`Verifier::verify`] checks one JWT at a time that the caller gives;
+//!   [`Verifier::verify_in`] lets claims borrow from a [`Buffer`], allocates nothing, and with a
+//!   [`VerifiedTokenCache`] checks the signature of a repeated token once. [`verify_jws`] checks a
+//!   compact JWS whose payload is no JWT.
 //! * Answers: [`Verified`] holds claims of the caller's type, and only a verifier makes one;
 //!   [`VerifyError`] names the rule that a token breaks. [`VerifyError::UnknownKey`] is the one that
 //!   newer keys may cure. [`Jws`] is a payload with a good signature, and nothing more.
+//! * Over time: a [`KeyRing`] says which key of an issuer signs now and which are published, so that a
+//!   rotation breaks no token; a [`JwksCache`] says when a verifier fetches them.
 //!
 //! The algorithm belongs to the key. A header that names another one is refused, `none` has no
 //! representation, and no key or URL from a header is ever used
@@ -29,14 +36,15 @@
 //!     sub: String,
 //! }
 //!
-//! let key = SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![7; 32]))?.with_key_id("2026-11");
+//! let secret = SecretBytes::from(vec![7; 32]);
+//! let key = SigningKey::from_secret(Algorithm::Hs256, &secret)?.with_key_id("2026-11");
 //! let claims = Claims {
 //!     iss: "https://as.example".into(),
 //!     aud: "https://api.example".into(),
 //!     exp: 1_800_000_600,
 //!     sub: "user-1".into(),
 //! };
-//! let token = key.sign_claims(Some("JWT"), &claims)?;
+//! let token = key.sign_claims("JWT", &claims)?;
 //!
 //! let keys = JwkSet::from_keys([key.verifying_key()]);
 //! let verifier = Verifier::new("https://as.example", "https://api.example").with_typ("JWT");
@@ -45,6 +53,12 @@
 //! assert_eq!(verified.key_id(), Some("2026-11"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Speed
+//!
+//! `cargo bench -p grantry-benches --bench jwt` measures signing and verifying beside `jsonwebtoken`,
+//! `jwt-simple` and the parts that nobody can do without, and writes `target/figures/jwt.json`. What is
+//! prepared once is a [`SigningKey`], a [`Verifier`] and a [`Buffer`] for each thread.
 #![no_std]
 #![forbid(unsafe_code)]
 
