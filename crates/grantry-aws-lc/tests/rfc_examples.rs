@@ -43,7 +43,8 @@ fn every_printed_token_verifies() {
         ("RFC 8037 appendix A.4 and A.5", "JK-16", Algorithm::EdDsa),
     ] {
         let vector = verified(id);
-        assert!(text(&vector, "source").starts_with(&place[..8]), "{place}");
+        let rfc: String = place.chars().take("RFC 7515".len()).collect();
+        assert!(text(&vector, "source").starts_with(&rfc), "{place}");
         let keys = keys(&vector);
         let jws = verify_jws(text(&vector, "token"), &keys, &[algorithm]).expect(place);
         assert_eq!(jws.payload(), bytes(&vector, "payload"), "{place}");

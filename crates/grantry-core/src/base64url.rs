@@ -30,6 +30,10 @@ pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Base64UrlError> {
 pub struct Codec(Instructions);
 
 #[derive(Clone)]
+#[cfg_attr(
+    all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")),
+    expect(clippy::large_enum_variant, reason = "a codec is made once and lent")
+)]
 enum Instructions {
     Portable,
     #[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
