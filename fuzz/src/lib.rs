@@ -5,17 +5,25 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod claims;
 mod client;
 mod edit;
 mod fixture;
 mod handles;
-mod jwt;
+mod jwks_cache;
+mod jws;
+mod jwt_differential;
+mod key_material;
+mod key_ring;
+mod key_set;
+mod keys;
 mod life;
 mod reading;
 mod requests;
 mod resource;
 #[cfg(test)]
 mod tests;
+mod token_cache;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -36,8 +44,15 @@ macro_rules! targets {
 }
 
 targets! {
-    reading: form scope json;
-    jwt: jws claims jwk_set private_key;
+    reading: form scope json base64url;
+    jws: jws;
+    claims: claims;
+    token_cache: token_cache;
+    jwt_differential: jwt_differential;
+    key_material: key_jwk key_der key_pem;
+    key_set: jwk_set;
+    key_ring: key_ring;
+    jwks_cache: jwks_cache;
     requests: authorization_request token_request basic redirect_uri;
     handles: handle sealed_interaction grant_record;
     life: grant_life;

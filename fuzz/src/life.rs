@@ -69,7 +69,7 @@ impl World {
             0 => self.approve(),
             1 => self.finish(self.redemption()),
             2 | 3 => self.finish(self.refresh(which)),
-            4 => self.begin(if which % 4 == 0 { self.redemption() } else { self.refresh(which) }),
+            4 => self.begin(if which.is_multiple_of(4) { self.redemption() } else { self.refresh(which) }),
             5 => self.commit_late(which),
             6 => self.revoke(which),
             7 => self.stranger(which),

@@ -1,8 +1,9 @@
 //! The readers of grantry-core.
 
+use grantry::core::base64url::Codec;
 use grantry::core::form::{self, Form, FormError, Known};
 use grantry::core::json::{self, JsonError};
-use grantry::core::{Scope, ScopeError};
+use grantry::core::{Scope, ScopeError, base64url};
 use serde_json::Value;
 
 use crate::edit::text;
@@ -99,6 +100,40 @@ pub fn json(data: &[u8]) {
     }
     let object = json::object_from_slice::<Value>(data, LIMIT);
     assert_eq!(object.is_ok(), json::from_slice::<Value>(data, LIMIT).is_ok_and(|value| value.is_object()));
+}
+
+/// Every codec reads what the alphabet alone spells, in its one spelling and into used room as into fresh,
+/// and writes what reads back.
+pub fn base64url(data: &[u8]) {
+    let plain = spelled(data);
+    assert_eq!(base64url::decode(data).ok(), plain);
+    for codec in [Codec::portable(), Codec::fastest()] {
+        let mut buffer = b"used".to_vec();
+        let into = codec.decode_into(data, &mut buffer).ok().map(|()| buffer);
+        assert_eq!(into, plain);
+        assert_eq!(codec.with_decoded::<96, _>(data, <[u8]>::to_vec).ok(), plain);
+        assert_eq!(codec.with_decoded::<0, _>(data, <[u8]>::to_vec).ok(), plain);
+        let mut written = b"=".to_vec();
+        codec.encode_to(data, &mut written);
+        assert_eq!(spelled(&written[1..]).as_deref(), Some(data));
+        assert_eq!(base64url::encode(data).as_bytes(), &written[1..]);
+    }
+}
+
+/// Reads six bits a letter (RFC 4648 section 5); what is left over is less than a letter, and zero.
+fn spelled(text: &[u8]) -> Option<Vec<u8>> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (mut bytes, mut bits, mut count) = (Vec::new(), 0_usize, 0);
+    for letter in text {
+        bits = bits << 6 | ALPHABET.iter().position(|other| other == letter)?;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count).ok()?);
+            bits &= (1 << count) - 1;
+        }
+    }
+    (count < 6 && bits == 0).then_some(bytes)
 }
 
 fn has_reserved(value: &Value) -> bool {

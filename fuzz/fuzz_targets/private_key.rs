@@ -1,2 +1,0 @@
-#![cfg_attr(fuzzing, no_main)]
-grantry_fuzz::target!(private_key);
