@@ -61,6 +61,17 @@ fn rl_02_a_token_of_dots_is_refused_at_once() {
 }
 
 #[test]
+fn jp_13_a_good_token_with_more_parts_is_no_token() {
+    let token = key().sign("JWT", b"{}").unwrap();
+    for longer in
+        [format!("{token}."), format!("{token}.a.b"), token.replacen('.', ".a.", 1), format!(".{token}")]
+    {
+        assert_eq!(peek_unverified(&longer), Err(VerifyError::Segments), "{longer}");
+        assert_eq!(verify_jws(&longer, &keys(), Algorithm::ALL).unwrap_err(), VerifyError::Segments);
+    }
+}
+
+#[test]
 fn rl_04_deep_nesting_is_an_error_everywhere() {
     let deep = "[".repeat(9_000);
     let header = base64url::encode(format!(r#"{{"alg":"HS256","x":{deep}"#));
