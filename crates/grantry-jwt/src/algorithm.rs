@@ -1,15 +1,17 @@
 //! The signature algorithms, one row each.
 
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 use ring::digest;
+use serde::de::{Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::Curve;
+use crate::{Curve, KeyError};
 
 /// A signature algorithm of JWS ([RFC 7518 section 3.1](https://www.rfc-editor.org/rfc/rfc7518#section-3.1)).
 ///
-/// `none` is not among them.
+/// `none` is not among them. It serialises as its registered name, for configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -139,6 +141,42 @@ impl fmt::Display for Algorithm {
     }
 }
 
+/// Reads as [`Algorithm::parse`] does; any other text is [`KeyError::UnsupportedAlgorithm`].
+impl FromStr for Algorithm {
+    type Err = KeyError;
+
+    fn from_str(name: &str) -> Result<Self, KeyError> {
+        Self::parse(name).ok_or(KeyError::UnsupportedAlgorithm)
+    }
+}
+
+impl Serialize for Algorithm {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Algorithm {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Name;
+
+        impl Visitor<'_> for Name {
+            type Value = Algorithm;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a signature algorithm, as HS256")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Algorithm, E> {
+                let unknown = || E::invalid_value(Unexpected::Other("another text"), &self);
+                Algorithm::parse(name).ok_or_else(unknown)
+            }
+        }
+
+        reader.deserialize_str(Name)
+    }
+}
+
 /// The kinds of keys, told apart as far as algorithms do
 /// ([RFC 7518 section 6.1](https://www.rfc-editor.org/rfc/rfc7518#section-6.1)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -181,6 +219,20 @@ mod tests {
         }
         for other in ["none", "None", "", "hs256", "HS256 ", "HS256\0", "HS1", "RSA", "Ed25519", "ES256K"] {
             assert_eq!(Algorithm::parse(other), None, "{other:?}");
+            assert_eq!(other.parse::<Algorithm>(), Err(KeyError::UnsupportedAlgorithm), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn configuration_names_an_algorithm_as_a_header_does() {
+        for algorithm in Algorithm::ALL {
+            let text = alloc::format!("\"{algorithm}\"");
+            assert_eq!(serde_json::to_string(algorithm).ok(), Some(text.clone()));
+            assert_eq!(serde_json::from_str::<Algorithm>(&text).ok(), Some(*algorithm));
+            assert_eq!(algorithm.as_str().parse(), Ok(*algorithm));
+        }
+        for other in ["\"none\"", "\"hs256\"", "\"Hs256\"", "0", "null", "[\"HS256\"]", "{\"HS256\":null}"] {
+            assert!(serde_json::from_str::<Algorithm>(other).is_err(), "{other}");
         }
     }
 
