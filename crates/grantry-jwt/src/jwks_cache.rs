@@ -8,7 +8,7 @@ use grantry_core::{HttpRequest, HttpResponse, UnixTime};
 use crate::cache_control;
 use crate::steady_clock::SteadyClock;
 use crate::unknown_keys::{KeyIdDigest, UnknownKeys};
-use crate::{JwkSet, JwkSetError, JwksPolicy};
+use crate::{Header, JwkSet, JwkSetError, JwksPolicy};
 
 /// Keeps the key set of one issuer, and says when to fetch it anew.
 ///
@@ -50,6 +50,80 @@ use crate::{JwkSet, JwkSetError, JwksPolicy};
 /// // After `VerifyError::UnknownKey` the host asks for the key that the token names.
 /// assert!(matches!(cache.advise(Wanted::KeyId("b"), now), Advice::NoSuchKey { .. }));
 /// # Ok::<(), grantry_jwt::JwksCacheError>(())
+/// ```
+///
+/// # From a token to its claims
+///
+/// The whole way, where `send` does the HTTP and gives up at [`FetchTicket::until`]. It asks for the key
+/// that the token names at once; whatever the fetch brought, the second advice says what it means. The
+/// same lines with `.await` behind `send` make an asynchronous host, and the future is `Send`. There a
+/// fetch runs in a task of its own: a request that is cancelled with a ticket in its hands would hold back
+/// the others until the ticket expires.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use grantry_core::{HttpRequest, HttpResponse, UnixTime};
+/// use grantry_jwt::{Advice, JwksCache, Verified, Verifier, VerifyError, Wanted, peek_unverified};
+/// # use grantry_jwt::{Algorithm, JwkSet, JwksPolicy, KeyLoader};
+/// # use serde_json::{Value, json};
+///
+/// # #[derive(Debug, PartialEq)]
+/// enum Refusal {
+///     Unauthorized(VerifyError), // 401
+///     Unavailable,               // 503
+/// }
+///
+/// fn authenticate(
+///     token: &str,
+///     verifier: &Verifier,
+///     cache: &Mutex<JwksCache>,
+///     now: impl Fn() -> UnixTime,
+///     send: impl Fn(HttpRequest) -> Option<HttpResponse>,
+/// ) -> Result<Verified<'static, Value>, Refusal> {
+///     let header = peek_unverified(token).map_err(Refusal::Unauthorized)?;
+///     let keys = loop {
+///         // A statement of its own: inside of `match`, the lock would be held for all of it.
+///         let advice = cache.lock().unwrap().advise(Wanted::from(&header), now());
+///         match advice {
+///             Advice::Ready(keys) | Advice::Wait { stale: Some(keys), .. } => break keys,
+///             Advice::Wait { stale: None, .. } => return Err(Refusal::Unavailable),
+///             Advice::NoSuchKey { .. } => return Err(Refusal::Unauthorized(VerifyError::UnknownKey)),
+///             Advice::Fetch(ticket) => match send(ticket.request()) {
+///                 Some(response) => {
+///                     if let Err(error) = cache.lock().unwrap().handle_response(ticket, &response, now()) {
+///                         eprintln!("no keys: {error}");
+///                     }
+///                 }
+///                 None => cache.lock().unwrap().handle_failure(ticket, now()),
+///             },
+///         }
+///     };
+///     verifier.verify(token, &keys, now()).map_err(Refusal::Unauthorized)
+/// }
+/// # let new_key = |key_id: &str| {
+/// #     let loader = KeyLoader::default();
+/// #     let private = loader.generate(Algorithm::EdDsa)?;
+/// #     Ok::<_, grantry_jwt::KeyError>(loader.private(Algorithm::EdDsa, &private)?.with_key_id(key_id))
+/// # };
+/// # let (a, b) = (new_key("a")?, new_key("b")?);
+/// # let verifier = Verifier::new("i", "a").danger_optional_expiration();
+/// # let cache = Mutex::new(JwksCache::new("https://as.example/jwks", JwksPolicy::default()));
+/// # let check = |key: &grantry_jwt::SigningKey, now: u64, response: Option<HttpResponse>| {
+/// #     let token = key.sign_claims("JWT", &json!({"iss": "i", "aud": "a"})).unwrap();
+/// #     let now = || UnixTime::from_secs(1_800_000_000 + now);
+/// #     authenticate(&token, &verifier, &cache, now, |_| response.clone()).map(|_| ())
+/// # };
+/// # let set = |keys: &[&grantry_jwt::SigningKey]| {
+/// #     let set = JwkSet::from_keys(keys.iter().map(|key| key.verifying_key()));
+/// #     Some(HttpResponse::new(200).with_body(set.to_json()))
+/// # };
+/// # assert_eq!(check(&a, 0, None), Err(Refusal::Unavailable));
+/// # assert_eq!(check(&a, 9, set(&[&a])), Ok(()));
+/// # assert_eq!(check(&b, 9, None), Err(Refusal::Unauthorized(VerifyError::UnknownKey)));
+/// # assert_eq!(check(&b, 60, set(&[&a, &b])), Ok(()));
+/// # // The age is over and the issuer is away: what is held still serves.
+/// # assert_eq!(check(&b, 700, Some(HttpResponse::new(500))), Ok(()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct JwksCache {
@@ -266,9 +340,16 @@ impl JwksCache {
 pub enum Wanted<'a> {
     /// The current set, for a token that nobody has looked at, or one without `kid`.
     Any,
-    /// The key of this `kid`, after [`VerifyError::UnknownKey`](crate::VerifyError::UnknownKey); see
-    /// [`peek_unverified`](crate::peek_unverified).
+    /// The key of this `kid`, after [`VerifyError::UnknownKey`](crate::VerifyError::UnknownKey) or before
+    /// the token is verified; see [`peek_unverified`](crate::peek_unverified).
     KeyId(&'a str),
+}
+
+/// Takes what the header of a token names: its `kid`, or else any key.
+impl<'a> From<&'a Header> for Wanted<'a> {
+    fn from(header: &'a Header) -> Self {
+        header.key_id().map_or(Self::Any, Self::KeyId)
+    }
 }
 
 impl Wanted<'_> {
@@ -297,8 +378,8 @@ impl Wanted<'_> {
 pub enum Advice {
     /// Verify with these keys.
     Ready(Arc<JwkSet>),
-    /// Send the request of the ticket and hand in what comes back. This caller, too, can verify with
-    /// [`FetchTicket::stale`] at once.
+    /// Send the request of the ticket and hand in what comes back; if that were no keys, ask again: the
+    /// answer has the stale ones. This caller, too, can verify with [`FetchTicket::stale`] at once.
     Fetch(FetchTicket),
     /// Another caller fetches, or a failed fetch is not tried again yet. Verify with `stale`. Without
     /// it, ask again when the other caller is back and at the latest at `until`, or answer that the

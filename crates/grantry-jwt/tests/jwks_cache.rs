@@ -6,9 +6,11 @@ mod issuer;
 
 use core::time::Duration;
 
-use grantry_core::HttpResponse;
 use grantry_core::json::JsonError;
-use grantry_jwt::{Advice, JwkSet, JwkSetError, JwksCache, JwksCacheError, JwksPolicy, Wanted};
+use grantry_core::{HttpResponse, base64url};
+use grantry_jwt::{
+    Advice, JwkSet, JwkSetError, JwksCache, JwksCacheError, JwksPolicy, Wanted, peek_unverified,
+};
 use issuer::{Advised, Host, JWKS_URI, at, document, fetch_with, key_ids, ready, response, wait_with};
 use serde_json::json;
 
@@ -32,6 +34,14 @@ fn one_fetch_is_on_its_way_at_a_time() {
     assert_eq!(key_ids(&keys), ["a", "b"]);
     assert_eq!(host.any(9), ready(&["a", "b"]));
     assert_eq!(host.key("b", 9), ready(&["a", "b"]));
+}
+
+#[test]
+fn rfc7515_4_1_4_the_header_says_which_key_is_wanted() {
+    let header = |text: &str| peek_unverified(&format!("{}.e30.AA", base64url::encode(text))).unwrap();
+    assert_eq!(Wanted::from(&header(r#"{"alg":"RS256","kid":"a"}"#)), Wanted::KeyId("a"));
+    assert_eq!(Wanted::from(&header(r#"{"alg":"RS256","kid":""}"#)), Wanted::KeyId(""));
+    assert_eq!(Wanted::from(&header(r#"{"alg":"RS256"}"#)), Wanted::Any);
 }
 
 #[test]
