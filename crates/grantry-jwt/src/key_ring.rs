@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use grantry_core::UnixTime;
+use grantry_core::{HttpResponse, UnixTime};
 
 use crate::{Algorithm, JwkSet};
 
@@ -74,6 +74,8 @@ pub use ring_key::RingKey;
 /// let key = ring.signing_key(Algorithm::EdDsa, at(500)).unwrap();
 /// let token = key.signing_key().unwrap().sign(Some("JWT"), b"{}")?;
 /// assert_eq!(ring.jwk_set(at(500)).keys().len(), 2);
+/// let response = ring.jwk_set_response(at(500));
+/// assert_eq!(response.headers.only("Cache-Control"), Some("public, max-age=300"));
 /// # assert!(!token.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -149,6 +151,18 @@ impl KeyRing {
     pub fn jwk_set(&self, now: UnixTime) -> JwkSet {
         let published = self.lifecycles().filter(|(_, life)| life.phase(now) != KeyPhase::Dropped);
         JwkSet::from_keys(published.map(|(key, _)| key.verifying_key().clone()))
+    }
+
+    /// Makes the answer of the JWK set endpoint, [`KeyRing::jwk_set`] as JSON, which caches may keep for
+    /// [`KeyRingPolicy::set_max_age`]
+    /// ([RFC 9111 section 5.2.2.1](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.1)).
+    #[must_use]
+    pub fn jwk_set_response(&self, now: UnixTime) -> HttpResponse {
+        let max_age = self.policy.set_max_age().as_secs();
+        HttpResponse::new(200)
+            .with_header("Content-Type", "application/json")
+            .with_header("Cache-Control", alloc::format!("public, max-age={max_age}"))
+            .with_body(self.jwk_set(now).to_json())
     }
 
     /// Returns when the phases of a key begin; `None` for a key id that the ring does not have.

@@ -8,8 +8,8 @@ use core::time::Duration;
 
 use grantry_core::{SecretBytes, UnixTime};
 use grantry_jwt::{
-    Algorithm, KeyLoader, KeyPhase, KeyRing, KeyRingError, KeyRingPolicy, PrivateKey, RingKey, SecretKey,
-    VerifyError, VerifyingKey, verify_jws,
+    Algorithm, JwkSet, KeyLoader, KeyPhase, KeyRing, KeyRingError, KeyRingPolicy, PrivateKey, RingKey,
+    SecretKey, VerifyError, VerifyingKey, verify_jws,
 };
 use key_rings::{HS, LEAD, TAIL, at, ed25519, external, key, policy, ring, seconds, secret};
 use proptest::prelude::*;
@@ -53,6 +53,22 @@ fn openid_core_10_1_1_two_rotations_go_by_the_second() {
     assert_eq!(life.dropped_from(), Some(at(2000 + LEAD + TAIL)));
     assert_eq!(ring.lifecycle("c").unwrap().retired_from(), None);
     assert_eq!(ring.lifecycle("d"), None);
+}
+
+#[test]
+fn rfc9111_5_2_2_1_the_set_is_published_under_the_max_age_of_the_policy() {
+    let ring = ring().announce(external(), at(0)).unwrap();
+    let response = ring.jwk_set_response(at(0));
+    assert_eq!(response.status, 200);
+    assert_eq!(response.headers.only("Content-Type"), Some("application/json"));
+    assert_eq!(response.headers.only("Cache-Control"), Some("public, max-age=300"));
+    // RFC 7517 section 9.2: the symmetric key stays out.
+    let set = JwkSet::parse(&response.body).unwrap();
+    assert_eq!(set.keys().iter().map(VerifyingKey::key_id).collect::<Vec<_>>(), [Some("kms")]);
+    assert!(set.skipped().is_empty());
+
+    let longer = ring.with_policy(policy(3600, 7200), at(0)).jwk_set_response(at(0));
+    assert_eq!(longer.headers.only("Cache-Control"), Some("public, max-age=7200"));
 }
 
 #[test]
