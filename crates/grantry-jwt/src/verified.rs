@@ -43,6 +43,14 @@ impl<'p, T> Verified<'p, T> {
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
+
+    /// Returns the same proof with a payload of its own, to be kept when the buffer serves the next token.
+    #[must_use]
+    pub fn into_owned(self) -> Verified<'static, T> {
+        let Self { claims, registered, key_id, extended_header } = self;
+        Verified { claims, registered: registered.into_owned(), key_id, extended_header }
+    }
+
     /// Reads the header member of an extension, one that `crit` lists and
     /// [`Verifier::understands_critical`](crate::Verifier::understands_critical) names
     /// ([RFC 7515 section 4.1.11](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11)); `None` when

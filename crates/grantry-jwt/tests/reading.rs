@@ -195,6 +195,18 @@ fn borrowed_claims_point_into_the_buffer() {
 }
 
 #[test]
+fn what_is_kept_outlives_the_next_token() {
+    let (keys, mut buffer) = (keys(), Buffer::new());
+    let verified = verifier().verify_in::<Plain>(&token(CLAIMS), &keys, now(), &mut buffer).unwrap();
+    let kept = verified.into_owned();
+    let other = CLAIMS.replace("user-1", "other-user");
+    let next = verifier().verify_in::<Plain>(&token(&other), &keys, now(), &mut buffer).unwrap();
+    assert_eq!(next.registered().subject(), Some("other-user"));
+    assert_eq!(kept, verifier().verify::<Plain>(&token(CLAIMS), &keys, now()).unwrap());
+    assert_eq!((kept.registered().subject(), kept.key_id()), (Some("user-1"), Some("k")));
+}
+
+#[test]
 fn a_buffer_that_keeps_a_header_changes_no_verdict() {
     let sign =
         |key_id: &str, typ: Option<&str>| key().with_key_id(key_id).sign(typ, CLAIMS.as_bytes()).unwrap();
