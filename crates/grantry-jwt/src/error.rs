@@ -60,11 +60,11 @@ pub enum KeyError {
     #[error("the encoded key is longer than its limit")]
     TooLong,
     /// The text is not one strict PEM block with nothing around it.
-    #[error("not one strict PEM block (RFC 7468 section 3)")]
+    #[error("not one strict PEM block with nothing around it (RFC 7468 section 3)")]
     Pem,
     /// The label of the PEM block names no encoding of the wanted kind: a private key given as a public
-    /// one, or the other way round.
-    #[error("the label of the PEM block does not name the wanted key (RFC 7468 section 4)")]
+    /// one, the other way round, or an encoding that is not read here, as the one of OpenSSH.
+    #[error("the label of the PEM block is that of another kind of key or encoding (RFC 7468 section 4)")]
     PemLabel,
     /// A certificate; its key has to be taken out, after the certificate is checked.
     #[error("a certificate in the place of a key (RFC 7468 section 5)")]
@@ -88,7 +88,7 @@ pub enum KeyError {
     SmallOrder,
     /// The backend does not have the algorithm, does not sign with a key of this size, does not generate
     /// such a key, or does not compute the public half that the encoding left out.
-    #[error("the backend cannot do this with this key")]
+    #[error("the backend does not have this algorithm, key size or operation")]
     UnsupportedByBackend,
     /// The backend's random source failed.
     #[error("the backend could not generate a key")]
@@ -187,7 +187,8 @@ pub enum VerifyError {
     /// ([RFC 7519 section 4](https://www.rfc-editor.org/rfc/rfc7519#section-4)).
     #[error("the claims are not a strict JSON object (RFC 7519 section 4)")]
     ClaimsJson,
-    /// The claims do not fit the caller's type.
+    /// The claims do not fit the caller's type. Why stays out of the error, for it quotes the token: verify
+    /// as `serde_json::Value` and read the type from that to see it.
     #[error("the claims do not fit the expected type")]
     ClaimsShape,
     /// A required claim is missing.

@@ -139,7 +139,8 @@ impl KeyLoader {
         JwkSet::read(document, self)
     }
 
-    /// Generates a key, see [`Backend::generate`].
+    /// Generates a key, see [`Backend::generate`]. [`Ring`] makes secrets and keys for ES256, ES384 and
+    /// EdDSA; the crate `grantry-aws-lc` has a backend that makes every kind.
     ///
     /// # Errors
     ///

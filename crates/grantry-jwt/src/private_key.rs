@@ -51,6 +51,11 @@ impl PrivateKey {
     /// ([RFC 7468 section 10](https://www.rfc-editor.org/rfc/rfc7468#section-10)). The caller wipes the
     /// text.
     ///
+    /// `openssl pkey -in FILE` writes such a block of other files: encrypted ones, and those with parameters,
+    /// attributes, a certificate or blank lines around the key. `ssh-keygen -p -m PKCS8 -f FILE` changes an
+    /// RSA or ECDSA key of OpenSSH in place. In a variable of the environment, line breaks have to be line
+    /// breaks.
+    ///
     /// # Errors
     ///
     /// [`KeyError::Pem`] for the text, [`KeyError::PemLabel`] for a public key,

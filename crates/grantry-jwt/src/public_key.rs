@@ -44,6 +44,9 @@ impl PublicKey {
     /// Reads one PEM block, `PUBLIC KEY` (SPKI) or `RSA PUBLIC KEY` (PKCS#1), with nothing before or after it
     /// ([RFC 7468 section 13](https://www.rfc-editor.org/rfc/rfc7468#section-13)).
     ///
+    /// `openssl pkey -in FILE -pubout` writes such a block of a private key, `openssl x509 -in FILE -pubkey
+    /// -noout` of a certificate, and `ssh-keygen -e -m PKCS8 -f FILE` of an RSA or ECDSA key of OpenSSH.
+    ///
     /// # Errors
     ///
     /// [`KeyError::Pem`] for the text, [`KeyError::PemLabel`] for a private key,

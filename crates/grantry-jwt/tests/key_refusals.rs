@@ -108,6 +108,33 @@ fn what_openssl_writes_and_nobody_should_use_here_is_named() {
 }
 
 #[test]
+fn rfc7468_3_what_other_tools_put_around_a_key_is_told() {
+    let pem = include_str!("keys/p-256.pkcs8.pem");
+    let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let around = [
+        format!("{parameters}{pem}"),
+        format!("Bag Attributes\n    localKeyID: 01\n{pem}"),
+        format!("{pem}{}", include_str!("keys/p-256.certificate.pem")),
+        format!("\u{feff}{pem}"),
+        format!("\n{pem}"),
+        format!("{pem}\n"),
+        pem.replace('\n', "\\n"),
+    ];
+    let openssh = pem.replace(" PRIVATE", " OPENSSH PRIVATE");
+    let told = |pem: &str| PrivateKey::from_pem(pem).unwrap_err().to_string();
+    for pem in &around {
+        assert_eq!(
+            told(pem),
+            "not one strict PEM block with nothing around it (RFC 7468 section 3)",
+            "{pem}"
+        );
+    }
+    let other = "the label of the PEM block is that of another kind of key or encoding (RFC 7468 section 4)";
+    assert_eq!(told(&openssh), other);
+    assert_eq!(told(include_str!("keys/p-256.spki.pem")), other);
+}
+
+#[test]
 fn rfc7468_4_the_label_has_to_tell_the_truth() {
     let labels = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "PUBLIC KEY", "RSA PUBLIC KEY"];
     for pem in PRIVATE.iter().chain(&PUBLIC) {
