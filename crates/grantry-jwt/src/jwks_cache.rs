@@ -32,8 +32,7 @@ use crate::{Header, JwkSet, JwkSetError, JwksPolicy};
 /// * **A clock that is set back** freezes nothing: what was to end in a minute ends after a minute.
 ///
 /// ```
-/// use grantry_core::{HttpResponse, UnixTime};
-/// use grantry_jwt::{Advice, JwksCache, JwksPolicy, Wanted};
+/// use grantry_jwt::{Advice, HttpResponse, JwksCache, JwksPolicy, UnixTime, Wanted};
 ///
 /// let mut cache = JwksCache::new("https://as.example/jwks", JwksPolicy::default());
 /// let now = UnixTime::from_secs(1_800_000_000);
@@ -62,8 +61,10 @@ use crate::{Header, JwkSet, JwkSetError, JwksPolicy};
 ///
 /// ```
 /// use std::sync::Mutex;
-/// use grantry_core::{HttpRequest, HttpResponse, UnixTime};
-/// use grantry_jwt::{Advice, JwksCache, Verified, Verifier, VerifyError, Wanted, peek_unverified};
+/// use grantry_jwt::{
+///     Advice, HttpRequest, HttpResponse, JwksCache, UnixTime, Verified, Verifier, VerifyError, Wanted,
+///     peek_unverified,
+/// };
 /// # use grantry_jwt::{Algorithm, JwkSet, JwksPolicy, KeyLoader};
 /// # use serde_json::{Value, json};
 ///

@@ -43,8 +43,7 @@ pub use ring_key::RingKey;
 ///
 /// ```
 /// use core::time::Duration;
-/// use grantry_core::UnixTime;
-/// use grantry_jwt::{Algorithm, KeyLoader, KeyPhase, KeyRing, KeyRingPolicy, RingKey};
+/// use grantry_jwt::{Algorithm, KeyLoader, KeyPhase, KeyRing, KeyRingPolicy, RingKey, UnixTime};
 ///
 /// let loader = KeyLoader::default();
 /// let new_key = || RingKey::local(&loader, Algorithm::EdDsa, loader.generate(Algorithm::EdDsa)?);

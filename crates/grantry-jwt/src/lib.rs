@@ -21,11 +21,11 @@
 //! representation, and no key or URL from a header is ever used
 //! ([RFC 8725 section 3](https://www.rfc-editor.org/rfc/rfc8725#section-3)).
 //!
-//! It is not a JWE library, it fetches nothing, and it knows no OAuth roles. Time is an argument.
+//! It is not a JWE library, it fetches nothing, and it knows no OAuth roles. Time is an argument, in
+//! seconds since 1970. The types of `grantry-core` that stand in signatures are here, too.
 //!
 //! ```
-//! use grantry_core::{SecretBytes, UnixTime};
-//! use grantry_jwt::{Algorithm, JwkSet, SigningKey, Verifier};
+//! use grantry_jwt::{Algorithm, JwkSet, SecretBytes, SigningKey, UnixTime, Verifier};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]
@@ -106,6 +106,11 @@ mod unknown_keys;
 mod verified;
 mod verifier;
 mod verifying_key;
+
+#[doc(no_inline)]
+pub use grantry_core::{
+    Headers, HttpRequest, HttpResponse, SecretBytes, SecretString, UnixTime, json::JsonError,
+};
 
 pub use algorithm::{Algorithm, KeyType};
 pub use backend::{Backend, BadSignature, Sign, SigningFailed, Verify};
