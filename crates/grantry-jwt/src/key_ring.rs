@@ -46,7 +46,7 @@ pub use ring_key::RingKey;
 /// use grantry_jwt::{Algorithm, KeyLoader, KeyPhase, KeyRing, KeyRingPolicy, RingKey, UnixTime};
 ///
 /// let loader = KeyLoader::default();
-/// let new_key = || RingKey::local(&loader, Algorithm::EdDsa, loader.generate(Algorithm::EdDsa)?);
+/// let new_key = || RingKey::generate(&loader, Algorithm::EdDsa);
 /// let at = |seconds: u64| UnixTime::from_secs(1_800_000_000 + seconds);
 ///
 /// let policy = KeyRingPolicy::new(Duration::from_secs(3600), Duration::from_secs(300))?;

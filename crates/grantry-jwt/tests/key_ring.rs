@@ -8,8 +8,8 @@ use core::time::Duration;
 
 use grantry_core::{SecretBytes, UnixTime};
 use grantry_jwt::{
-    Algorithm, JwkSet, KeyLoader, KeyPhase, KeyRing, KeyRingError, KeyRingPolicy, PrivateKey, RingKey,
-    SecretKey, VerifyError, VerifyingKey, verify_jws,
+    Algorithm, JwkSet, KeyError, KeyLoader, KeyPhase, KeyRing, KeyRingError, KeyRingPolicy, PrivateKey,
+    RingKey, SecretKey, VerifyError, VerifyingKey, verify_jws,
 };
 use key_rings::{HS, LEAD, TAIL, at, ed25519, external, key, policy, ring, seconds, secret};
 use proptest::prelude::*;
@@ -338,6 +338,20 @@ fn rfc7517_4_5_every_key_has_a_key_id_of_its_own() {
     let named = RingKey::local(&KeyLoader::default(), Algorithm::EdDsa, ed25519()).unwrap();
     assert_eq!(named.key_id(), Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
     assert_eq!(named.signing_key().unwrap().key_id(), named.key_id());
+}
+
+#[test]
+fn a_generated_key_is_held_here_and_no_other_one() {
+    let loader = KeyLoader::default();
+    let new_key = || RingKey::generate(&loader, Algorithm::EdDsa);
+    let (first, second) = (new_key().unwrap(), new_key().unwrap());
+    assert_eq!(first.algorithm(), Algorithm::EdDsa);
+    assert_eq!(first.key_id().map(str::to_owned), first.verifying_key().thumbprint());
+    assert!(first.signing_key().is_some());
+    assert_ne!(first.key_id(), second.key_id());
+    assert_eq!(RingKey::generate(&loader, HS).unwrap().key_id(), None);
+    let missing = RingKey::generate(&loader, Algorithm::Rs256).map(drop);
+    assert_eq!(missing, Err(KeyError::UnsupportedByBackend));
 }
 
 #[test]

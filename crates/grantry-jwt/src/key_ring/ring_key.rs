@@ -21,6 +21,15 @@ pub(super) enum Held {
 }
 
 impl RingKey {
+    /// Generates a key that is held here, as [`RingKey::local`] with [`KeyLoader::generate`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyLoader::generate`].
+    pub fn generate(loader: &KeyLoader, algorithm: Algorithm) -> Result<Self, KeyError> {
+        Self::local(loader, algorithm, loader.generate(algorithm)?)
+    }
+
     /// Prepares a key that is held here, and stored with the ring. Its key id is its thumbprint
     /// ([RFC 7638 section 3](https://www.rfc-editor.org/rfc/rfc7638#section-3)); a symmetric key has none and
     /// needs [`RingKey::with_key_id`].
