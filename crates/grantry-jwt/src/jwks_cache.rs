@@ -57,7 +57,8 @@ use crate::{Header, JwkSet, JwkSetError, JwksPolicy};
 /// that the token names at once; whatever the fetch brought, the second advice says what it means. The
 /// same lines with `.await` behind `send` make an asynchronous host, and the future is `Send`. There a
 /// fetch runs in a task of its own: a request that is cancelled with a ticket in its hands would hold back
-/// the others until the ticket expires.
+/// the others until the ticket expires. A host that fetches once, with [`Wanted::Any`], before it serves
+/// spares the first callers the wait.
 ///
 /// ```
 /// use std::sync::Mutex;

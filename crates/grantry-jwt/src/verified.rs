@@ -9,7 +9,7 @@ use crate::{RegisteredClaims, critical};
 
 /// The claims of a JWT that passed every check of a [`Verifier`](crate::Verifier), which alone makes one.
 ///
-/// What it borrows from a payload lives for `'p`.
+/// What it borrows from a payload lives for `'p`; [`Verified::into_owned`] ends that for all but `T`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified<'p, T> {
     pub(crate) claims: T,
