@@ -18,7 +18,9 @@ use crate::{Algorithm, VerifyError, critical};
 ///
 /// [`VerifyError`] as [`verify_jws`](crate::verify_jws) gives it for the token's form and header.
 pub fn peek_unverified(token: &str) -> Result<Header, VerifyError> {
-    Segments::split(token, PORTABLE)?.read_header(&[], |header| Ok(header.to_owned()))
+    let segments = Segments::split(token, PORTABLE)?;
+    segments.check_parts()?;
+    segments.read_header(&[], |header| Ok(header.to_owned()))
 }
 
 /// The members of a JOSE header that have a meaning here

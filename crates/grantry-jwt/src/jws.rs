@@ -37,11 +37,12 @@ pub(crate) const PORTABLE: &Codec = &Codec::portable();
 /// one that a newer key set may cure.
 pub fn verify_jws<'k>(token: &str, keys: &'k JwkSet, allowed: &[Algorithm]) -> Result<Jws<'k>, VerifyError> {
     let segments = Segments::split(token, PORTABLE)?;
-    segments.read_header(&[], |header| {
+    let opened = segments.read_header(&[], |header| {
         let mut payload = Vec::new();
         let key = segments.open(header, keys, allowed, |_| None, &mut payload)?;
         Ok(Jws { header: header.to_owned(), payload, key })
-    })
+    });
+    opened.map_err(|error| segments.fault(error))
 }
 
 /// A compact JWS whose signature is good; only [`verify_jws`] makes one.
@@ -95,21 +96,29 @@ pub(crate) struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// Splits at exactly two dots, without allocating, after the length is checked.
+    /// Splits at the first and the last dot, without allocating, after the length is checked. More between
+    /// them are refused when the payload is decoded, and named by [`Segments::fault`].
     #[inline]
     pub(crate) fn split(token: &'a str, codec: &'a Codec) -> Result<Self, VerifyError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::TooLong);
-        }
-        if dots(token) != 2 {
-            return Err(VerifyError::Segments);
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(VerifyError::Segments)?;
         let (header, payload) = signing_input.split_once('.').ok_or(VerifyError::Segments)?;
         Ok(Self { header, payload, signature, signing_input, codec })
     }
 
-    /// Lends the header to `read`.
+    /// Refuses a token of more than three parts, whatever else is wrong with it.
+    pub(crate) fn check_parts(&self) -> Result<(), VerifyError> {
+        if self.payload.contains('.') { Err(VerifyError::Segments) } else { Ok(()) }
+    }
+
+    #[cold]
+    pub(crate) fn fault(&self, error: VerifyError) -> VerifyError {
+        self.check_parts().err().unwrap_or(error)
+    }
+
+    /// Lends the header to `read`, which decodes the payload.
     #[inline]
     pub(crate) fn read_header<R>(
         &self,
@@ -177,12 +186,6 @@ impl<'a> Segments<'a> {
         };
         key.map_err(|_| VerifyError::Base64Url)?
     }
-}
-
-/// Counts in the way that a compiler makes vectors of.
-fn dots(token: &str) -> usize {
-    let in_chunk = |chunk: &[u8]| chunk.iter().fold(0_u8, |sum, byte| sum + u8::from(*byte == b'.'));
-    token.as_bytes().chunks(128).map(|chunk| usize::from(in_chunk(chunk))).sum()
 }
 
 /// Returns the keys that may have signed, at least one and at most [`MAX_KEYS_TRIED`].

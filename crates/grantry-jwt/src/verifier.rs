@@ -224,7 +224,8 @@ impl Verifier {
         let key = segments.read_header(&self.critical, |header| {
             extended_header = header.extended().map(Box::from);
             self.open(&segments, header, keys, |_| None, &mut payload)
-        })?;
+        });
+        let key = key.map_err(|error| segments.fault(error))?;
         let payload = String::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
         let mut found = Found::default();
         let mut claims = None;
@@ -267,7 +268,8 @@ impl Verifier {
                 key
             };
             self.open(&segments, header, keys, remembered, payload)
-        })?;
+        });
+        let key = key.map_err(|error| segments.fault(error))?;
         let payload = core::str::from_utf8(payload).map_err(|_| VerifyError::ClaimsJson)?;
         let mut found = Found::default();
         let mut claims = None;
