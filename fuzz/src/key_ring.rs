@@ -50,8 +50,8 @@ struct World {
     /// The key id that signs with each algorithm, and those that did before.
     signing: BTreeMap<Algorithm, String>,
     superseded: BTreeSet<String>,
-    /// Algorithms of which no key may sign.
-    silent: BTreeSet<Algorithm>,
+    /// Algorithms of which no key may sign, and when a stolen key was removed.
+    silent: BTreeMap<Algorithm, UnixTime>,
     retired: BTreeSet<Algorithm>,
 }
 
@@ -87,7 +87,7 @@ impl World {
             signed: BTreeMap::new(),
             signing: BTreeMap::new(),
             superseded: BTreeSet::new(),
-            silent: BTreeSet::new(),
+            silent: BTreeMap::new(),
             retired: BTreeSet::new(),
         }
     }
@@ -159,7 +159,7 @@ impl World {
                     // On a clock that is ahead it may have signed: there the older key goes on.
                     self.superseded.clear();
                 }
-                self.give_up(ring, &key_id, algorithm);
+                self.give_up(ring, &key_id, algorithm, time);
             }
             Err(error) => assert_eq!(error, KeyRingError::LastKey),
         }
@@ -173,7 +173,7 @@ impl World {
         match self.ring.danger_replace(&key_id, key, time) {
             Ok(ring) => {
                 self.number = next;
-                self.give_up(ring, &key_id, algorithm);
+                self.give_up(ring, &key_id, algorithm, time);
             }
             Err(error) => assert!([KeyRingError::NotSigning, KeyRingError::TooManyKeys].contains(&error)),
         }
@@ -181,11 +181,11 @@ impl World {
 
     /// A stolen key is gone: its tokens are no longer accepted, and sets from before lack the key that
     /// signs instead.
-    fn give_up(&mut self, ring: KeyRing, key_id: &str, algorithm: Algorithm) {
+    fn give_up(&mut self, ring: KeyRing, key_id: &str, algorithm: Algorithm, time: UnixTime) {
         assert_eq!(ring.lifecycle(key_id), None);
         self.ring = ring;
         self.signed.remove(key_id);
-        self.silent.insert(algorithm);
+        self.silent.insert(algorithm, time);
         for served in &mut self.served {
             served.does_not_count_for.insert(algorithm);
         }
@@ -240,12 +240,14 @@ impl World {
             let signing = of_algorithm.map(|(_, life)| life.phase(time)).filter(signs).count();
             let Some(key) = self.ring.signing_key(algorithm, time) else {
                 assert!(
-                    signing == 0 && (self.silent.contains(&algorithm) || self.retired.contains(&algorithm))
+                    signing == 0
+                        && (self.silent.contains_key(&algorithm) || self.retired.contains(&algorithm))
                 );
                 continue;
             };
             assert_eq!((signing, key.algorithm()), (1, algorithm));
-            self.silent.remove(&algorithm);
+            // On a clock that is behind the older key may end only later.
+            self.silent.retain(|other, removed_at| *other != algorithm || time <= *removed_at);
             let expires = time.as_secs() + self.ring.policy().token_lifetime().as_secs();
             let key_id = key.key_id().expect("a key of a ring").to_owned();
             assert!(!self.superseded.contains(&key_id), "{key_id} signs again");
@@ -258,7 +260,7 @@ impl World {
 
     fn serve(&mut self) {
         let set = self.ring.jwk_set(UnixTime::from_secs(self.now + self.server_ahead));
-        assert!(!set.keys().is_empty() || self.silent.contains(&ALGORITHMS[0]));
+        assert!(!set.keys().is_empty() || self.silent.contains_key(&ALGORITHMS[0]));
         let key_ids: BTreeSet<_> =
             set.keys().iter().filter_map(VerifyingKey::key_id).map(String::from).collect();
         assert_eq!(key_ids.len(), set.keys().len(), "two keys of one id");
