@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use grantry_core::{SecretBytes, UnixTime, base64url};
 use grantry_jwt::{
-    Algorithm, Claim, JwkSet, MAX_TOKEN_BYTES, SigningKey, Verified, Verifier, VerifyError, peek_unverified,
-    verify_jws,
+    Algorithm, Buffer, Claim, JwkSet, MAX_TOKEN_BYTES, SigningKey, Verified, Verifier, VerifyError,
+    peek_unverified, verify_jws,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -62,12 +62,22 @@ fn rl_02_a_token_of_dots_is_refused_at_once() {
 
 #[test]
 fn jp_13_a_good_token_with_more_parts_is_no_token() {
-    let token = key().sign("JWT", b"{}").unwrap();
+    let token =
+        key().sign("JWT", br#"{"iss":"https://as.example","aud":"https://api.example","exp":9}"#).unwrap();
+    let (keys, now, mut buffer) = (keys(), UnixTime::from_secs(1), Buffer::new());
+    let verifier = verifier();
+    assert!(verifier.verify_in::<Value>(&token, &keys, now, &mut buffer).is_ok());
     for longer in
         [format!("{token}."), format!("{token}.a.b"), token.replacen('.', ".a.", 1), format!(".{token}")]
     {
         assert_eq!(peek_unverified(&longer), Err(VerifyError::Segments), "{longer}");
-        assert_eq!(verify_jws(&longer, &keys(), Algorithm::ALL).unwrap_err(), VerifyError::Segments);
+        assert_eq!(verify_jws(&longer, &keys, Algorithm::ALL).unwrap_err(), VerifyError::Segments);
+        let refusals = [
+            verifier.verify::<Value>(&longer, &keys, now).map(drop),
+            verifier.verify_in::<Value>(&longer, &keys, now, &mut buffer).map(drop),
+            verifier.verify_in::<Value>(&longer, &keys, now, &mut Buffer::new()).map(drop),
+        ];
+        assert_eq!(refusals, [Err(VerifyError::Segments); 3], "{longer}");
     }
 }
 
