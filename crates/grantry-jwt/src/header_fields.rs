@@ -1,6 +1,10 @@
 //! What a header says beside the algorithm and the key id.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{
+    borrow::ToOwned,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use grantry_core::base64url::Codec;
 use grantry_core::json;
@@ -153,24 +157,13 @@ impl<'a> From<Option<&'a str>> for HeaderFields<'a> {
 
 /// Most texts need no escape, and no allocation of their own.
 fn push_string(text: &mut Vec<u8>, value: &str) {
-    text.push(b'"');
     if value.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-        push_escaped(text, value);
-    } else {
-        text.extend_from_slice(value.as_bytes());
+        text.extend_from_slice(Value::from(value).to_string().as_bytes());
+        return;
     }
     text.push(b'"');
-}
-
-/// RFC 8259 section 7.
-fn push_escaped(text: &mut Vec<u8>, value: &str) {
-    for character in value.chars() {
-        match character {
-            '"' | '\\' => text.extend_from_slice(&[b'\\', if character == '"' { b'"' } else { b'\\' }]),
-            ..' ' => text.extend_from_slice(alloc::format!("\\u{:04x}", u32::from(character)).as_bytes()),
-            _ => text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
+    text.extend_from_slice(value.as_bytes());
+    text.push(b'"');
 }
 
 fn push_value(text: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), SignError> {
