@@ -5,8 +5,8 @@
 //! * [`Scope`], [`CodeVerifier`] and [`CodeChallenge`]: the grammars of RFC 6749 and RFC 7636.
 //! * [`form`], [`json`] and [`base64url`]: strict readers, each with named limits.
 //! * [`ClientId`] and [`Issuer`]: the names of the two parties.
-//! * [`HttpRequest`] and [`HttpResponse`]: plain values for any HTTP stack; [`Challenge`] writes
-//!   the `WWW-Authenticate` field.
+//! * [`HttpRequest`] and [`HttpResponse`]: plain values for any HTTP stack; [`bearer`] finds the token
+//!   of a request, [`Challenge`] writes the `WWW-Authenticate` field.
 //! * [`ErrorCode`]: the registered error codes.
 //!
 //! It is not an HTTP library, has no clock of its own and does no I/O. [`Moment::now`], behind the
@@ -32,6 +32,7 @@ extern crate std;
 
 pub mod base64url;
 mod basic;
+pub mod bearer;
 mod client_id;
 mod error_code;
 pub mod form;

@@ -3,13 +3,13 @@
 use alloc::string::String;
 use core::time::Duration;
 
+use grantry_core::bearer::Places;
 use grantry_core::{ClientId, HttpRequest, Issuer, Scope, SecretString, UnixTime};
 use grantry_jwt::{Claim, JwkSet, Verified, Verifier, VerifyError};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use crate::access::TokenContents;
-use crate::bearer::{Place, Places};
 use crate::introspection::{AbsentAudience, Expected};
 use crate::{Access, Introspected, Reason, Rejection};
 
@@ -48,7 +48,7 @@ impl Guard {
             realm: audience.clone(),
             audience,
             leeway: Duration::ZERO,
-            places: Places::default(),
+            places: Places::new(),
             absent_audience: AbsentAudience::Refused,
             verifier,
             keys,
@@ -76,7 +76,7 @@ impl Guard {
     /// PATCH ([RFC 6750 section 2.2](https://www.rfc-editor.org/rfc/rfc6750#section-2.2)).
     #[must_use]
     pub const fn allow_form_body(mut self) -> Self {
-        self.places.form_body = Place::Allowed;
+        self.places = self.places.allow_form_body();
         self
     }
 
@@ -86,7 +86,7 @@ impl Guard {
     /// its answers `Cache-Control: private`.
     #[must_use]
     pub const fn danger_allow_query(mut self) -> Self {
-        self.places.query = Place::Allowed;
+        self.places = self.places.danger_allow_query();
         self
     }
 
@@ -128,7 +128,7 @@ impl Guard {
     /// [`Rejection`] when there is not exactly one token of the right grammar
     /// ([RFC 6750 section 2](https://www.rfc-editor.org/rfc/rfc6750#section-2)).
     pub fn bearer_token(&self, request: &HttpRequest) -> Result<SecretString, Rejection> {
-        self.places.find(request).map_err(|reason| self.reject(reason, &Scope::empty()))
+        self.places.find(request).map_err(|error| self.reject(error.into(), &Scope::empty()))
     }
 
     /// Checks what the authorization server answered about the token of a request that needs the

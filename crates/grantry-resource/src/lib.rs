@@ -49,7 +49,6 @@ extern crate alloc;
 extern crate std;
 
 mod access;
-mod bearer;
 mod guard;
 mod introspection;
 mod rejection;

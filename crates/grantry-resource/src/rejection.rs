@@ -3,6 +3,7 @@
 
 use alloc::string::ToString;
 
+use grantry_core::bearer::BearerError;
 use grantry_core::form::FormError;
 use grantry_core::{Challenge, ErrorCode, HttpResponse, Scope};
 use grantry_jwt::VerifyError;
@@ -118,6 +119,19 @@ impl Reason {
             | Self::NotBearer
             | Self::Anonymous => Fault::Token,
             Self::InsufficientScope => Fault::Scope,
+        }
+    }
+}
+
+impl From<BearerError> for Reason {
+    fn from(error: BearerError) -> Self {
+        match error {
+            BearerError::NoCredentials => Self::NoCredentials,
+            BearerError::SeveralAuthorizationFields => Self::SeveralAuthorizationFields,
+            BearerError::MalformedCredentials => Self::MalformedCredentials,
+            BearerError::TooLong => Self::Token(VerifyError::TooLong),
+            BearerError::SeveralMethods => Self::SeveralMethods,
+            BearerError::Form(error) => Self::Form(error),
         }
     }
 }
