@@ -61,6 +61,16 @@ error_codes! {
     AccountSelectionRequired = "account_selection_required",
     /// `prompt=none`, and consent is needed ([OpenID Connect Core section 3.1.2.6](https://openid.net/specs/openid-connect-core-1_0.html#AuthError)).
     ConsentRequired = "consent_required",
+    /// The login cannot be as strong as the client needs it ([OpenID Connect Unmet Authentication Requirements section 2](https://openid.net/specs/openid-connect-unmet-authentication-requirements-1_0.html)).
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements",
+    /// The token's login is too weak or too old ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
+    InsufficientUserAuthentication = "insufficient_user_authentication",
+    /// The person has not answered yet ([RFC 8628 section 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
+    AuthorizationPending = "authorization_pending",
+    /// The device asks too often ([RFC 8628 section 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
+    SlowDown = "slow_down",
+    /// The person has not answered in time ([RFC 8628 section 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
+    ExpiredToken = "expired_token",
     /// The server reads no `request` parameter ([OpenID Connect Core section 3.1.2.6](https://openid.net/specs/openid-connect-core-1_0.html#AuthError)).
     RequestNotSupported = "request_not_supported",
     /// The server reads no `request_uri` parameter ([OpenID Connect Core section 3.1.2.6](https://openid.net/specs/openid-connect-core-1_0.html#AuthError)).
