@@ -110,6 +110,11 @@ impl Form {
         self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.expose())
     }
 
+    /// Returns the parameters that have a value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.expose()))
+    }
+
     /// Returns the names that have a value.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|(name, _)| *name)

@@ -35,11 +35,23 @@ impl Scope {
         if text.len() > Self::MAX_BYTES {
             return Err(ScopeError::TooLong);
         }
-        let tokens: BTreeSet<String> = text.split(' ').map(scope_token).collect::<Result<_, _>>()?;
-        if tokens.len() > Self::MAX_TOKENS {
-            return Err(ScopeError::TooManyTokens);
+        Self::from_tokens(text.split(' '))
+    }
+
+    /// Makes a scope of single tokens.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scope::parse`], but that it may be longer: a caller has bounded it.
+    pub fn from_tokens<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
+        let mut set = BTreeSet::new();
+        for token in tokens {
+            set.insert(scope_token(token)?);
+            if set.len() > Self::MAX_TOKENS {
+                return Err(ScopeError::TooManyTokens);
+            }
         }
-        Ok(Self(tokens))
+        Ok(Self(set))
     }
 
     /// Tells whether the set holds `token`, compared byte for byte.
