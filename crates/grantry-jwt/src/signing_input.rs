@@ -97,6 +97,12 @@ impl SigningInput {
         self.key.algorithm()
     }
 
+    /// Returns the key id of the key to sign with.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key.key_id()
+    }
+
     /// Joins the token with its signature, `r || s` for ECDSA
     /// ([RFC 7518 section 3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)).
     ///
