@@ -7,7 +7,7 @@ use grantry::core::{
 };
 use grantry::jwt::{Algorithm, SigningKey};
 use grantry::server::{
-    AccessTokenFormat, ApplicationType, Approval, Approved, Authorization, Client, ClientAuthentication,
+    AccessTokenFormat, Answered, ApplicationType, Approval, Authorization, Client, ClientAuthentication,
     HandleKey, MemoryStore, Operation, Policy, RedirectUri, SecretDigest, Server, Subject, TokenAnswer, run,
 };
 
@@ -102,7 +102,7 @@ impl Flow {
             unreachable!("the request is good")
         };
         let approval = Approval::new(Subject::parse("alice").expect("a subject"), now());
-        let Approved::Redirect(redirect) = self.run(&self.server.approve(*page, approval)).answer else {
+        let Answered::Redirect(redirect) = self.run(&self.server.approve(*page, approval)).answer else {
             unreachable!("the page is answered once")
         };
         let (_, query) = redirect.url().expose().split_once('?').expect("a query");

@@ -8,7 +8,7 @@ use grantry::core::{
 };
 use grantry::jwt::SigningKey;
 use grantry::server::{
-    AccessTokenFormat, ApplicationType, Approval, Approved, Authorization, Change, ChangeSet, Client,
+    AccessTokenFormat, ApplicationType, Approval, Answered, Authorization, Change, ChangeSet, Client,
     ClientAuthentication, HandleKey, Interaction, IntrospectionRight, Lookup, MemoryStore, Outcome, Policy,
     RecordError, Records, RedirectUri, SecretDigest, Server, Store, Subject, TokenAnswer, TokenResponse, run,
 };
@@ -108,8 +108,8 @@ pub(crate) fn approval() -> Approval {
 }
 
 /// The code of an approved request; `None` when it was answered with a page.
-pub(crate) fn code_of(answer: &Approved) -> Option<String> {
-    let Approved::Redirect(redirect) = answer else { return None };
+pub(crate) fn code_of(answer: &Answered) -> Option<String> {
+    let Answered::Redirect(redirect) = answer else { return None };
     parameter(redirect.url().expose().split_once('?')?.1, "code")
 }
 

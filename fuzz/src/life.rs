@@ -239,8 +239,9 @@ impl World {
 
     fn decide(&self, request: &HttpRequest) -> Decision<Reply<TokenAnswer>> {
         let operation = self.server.token(request);
-        let records: Records = Store::read(&self.store, &operation.lookup()).unwrap();
-        operation.decide(&records, &moment(self.now, self.operations))
+        let moment = moment(self.now, self.operations);
+        let records: Records = Store::read(&self.store, &operation.lookup(&moment)).unwrap();
+        operation.decide(&records, &moment)
     }
 
     fn moment(&mut self) -> Moment {

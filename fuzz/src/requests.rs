@@ -50,8 +50,8 @@ fn authorize(request: &HttpRequest) {
         Authorization::Interact(interaction) => {
             let client = clients().into_iter().find(|client| client.id() == interaction.client_id()).unwrap();
             assert_eq!(
-                client.find_redirect_uri(Some(interaction.redirect_uri())),
-                Some(interaction.redirect_uri())
+                client.find_redirect_uri(interaction.redirect_uri()),
+                interaction.redirect_uri()
             );
             assert!(interaction.scope().is_within(client.scope()) && !interaction.scope().is_empty());
             let sealed = SERVER.seal(&interaction, "session");

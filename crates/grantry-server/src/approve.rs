@@ -1,64 +1,28 @@
-//! The answer of a person: a code, or a refusal.
+//! A person's yes: a code, tokens, or a device that is let in.
 
-use alloc::string::ToString;
+use grantry_core::{HttpResponse, Moment, Scope};
 
-use grantry_core::Moment;
-
-use crate::answer::{Page, Redirect};
-use crate::client::GrantType;
-use crate::denial::{Denial, Reason};
-use crate::event::{Effect, Event, EventKind, Reply};
-use crate::grant::{Grant, State};
+use crate::answer::{Page, Redirect, plain_page};
+use crate::client::{Client, GrantType};
+use crate::decision::{Commit, Decision};
+use crate::denial::Reason;
+use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
+use crate::grant::{CodeOrigin, Grant, Origin, State};
 use crate::handle::{Body, Kind};
-use crate::interaction::{Approval, Interaction};
-use crate::operation::{Commit, Decision, Lookup, Operation, Records};
+use crate::interaction::{Approval, Back, Flow, ImplicitTokens, Interaction};
+use crate::issue::{Issue, Wanted};
+use crate::operation::{Lookup, Operation, Records, Versioned};
 use crate::server::Server;
 use crate::transition::{Facts, Presented, Then, step};
 
 impl Server {
-    /// Grants what the person approved and answers with a code.
+    /// Grants what the person approved and answers with a code, with tokens for an implicit request, or
+    /// by letting the device in.
     ///
     /// Submitting the same page again answers with the same code while it is not redeemed, and with
     /// an error page afterwards: one interaction makes one grant.
     pub fn approve(&self, interaction: Interaction, approval: Approval) -> Approve {
         Approve { server: self.clone(), interaction, approval }
-    }
-
-    /// Tells the client that the request was refused
-    /// ([RFC 6749 section 4.1.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1)). Nothing
-    /// is stored: a host that lets one page be answered once sees to it itself.
-    #[must_use]
-    pub fn refuse(&self, interaction: &Interaction, refusal: Refusal) -> Reply<Redirect> {
-        let denial = Denial::from(refusal.reason());
-        let state = interaction.state.as_deref();
-        let redirect = Redirect::error(&interaction.issuer, &interaction.redirect_uri, state, denial);
-        let event = Event::new(EventKind::AuthorizationRefused, Effect::Nothing);
-        Reply::new(redirect, event.of_client(Some(&interaction.client_id)).denied(denial))
-    }
-}
-
-/// Why a host ends an interaction without an approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The person said no.
-    AccessDenied,
-    /// Nobody is signed in, and the client asked for no page.
-    LoginRequired,
-    /// Consent is needed, and the client asked for no page.
-    ConsentRequired,
-    /// The store failed, and a redirect cannot carry a status that says so.
-    ServerError,
-}
-
-impl Refusal {
-    const fn reason(self) -> Reason {
-        match self {
-            Self::AccessDenied => Reason::Refused,
-            Self::LoginRequired => Reason::LoginNeeded,
-            Self::ConsentRequired => Reason::ConsentNeeded,
-            Self::ServerError => Reason::StoreFailed,
-        }
     }
 }
 
@@ -71,20 +35,34 @@ pub struct Approve {
     approval: Approval,
 }
 
-/// What to do with the browser of a person who approved.
+/// What to do with the browser of a person who answered.
 #[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "a host must handle both")]
-pub enum Approved {
+#[expect(clippy::exhaustive_enums, reason = "a host must handle each of them")]
+pub enum Answered {
     /// Show an error: the client is gone, or the page was answered before.
     Page(Page),
     /// Send the browser back to the client.
     Redirect(Redirect),
+    /// Say that the device goes on by itself, or will not.
+    Device,
+}
+
+impl Answered {
+    /// Makes the response: the redirect, or a plain page for a host that has none of its own.
+    #[must_use]
+    pub fn to_response(&self) -> HttpResponse {
+        match self {
+            Self::Page(page) => page.to_response(),
+            Self::Redirect(redirect) => redirect.to_response(),
+            Self::Device => plain_page(200, "Done. The device goes on by itself.\n"),
+        }
+    }
 }
 
 impl Operation for Approve {
-    type Reply = Reply<Approved>;
+    type Reply = Reply<Answered>;
 
-    fn lookup(&self) -> Lookup<'_> {
+    fn lookup(&self, _: &Moment) -> Lookup<'_> {
         Lookup {
             client: Some(&self.interaction.client_id),
             grant: Some(self.interaction.id),
@@ -93,17 +71,8 @@ impl Operation for Approve {
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        match self.approve(records, moment) {
-            Ok(decision) => decision,
-            Err(reason @ (Reason::LoginNeeded | Reason::Refused)) => {
-                Decision::Reply(self.redirect_error(reason))
-            }
-            Err(reason) => {
-                let event = Event::new(EventKind::RequestRefused, Effect::Nothing);
-                let event = event.of_client(Some(&self.interaction.client_id)).denied(reason);
-                Decision::Reply(Reply::new(Approved::Page(Page::new(reason)), event))
-            }
-        }
+        self.approve(records, moment)
+            .unwrap_or_else(|reason| Decision::Reply(self.interaction.not_granted(reason)))
     }
 }
 
@@ -114,89 +83,250 @@ impl Approve {
         &self.interaction
     }
 
-    fn approve(&self, records: &Records, moment: &Moment) -> Result<Decision<Reply<Approved>>, Reason> {
-        let interaction = &self.interaction;
-        if interaction.issuer != self.server.config.issuer.as_str() {
+    fn approve(&self, records: &Records, moment: &Moment) -> Result<Decision<Reply<Answered>>, Reason> {
+        let Self { server, interaction, approval } = self;
+        if interaction.issuer != server.config.issuer.as_str() {
             return Err(Reason::OtherIssuer);
         }
         let client = records.client(&interaction.client_id).ok_or(Reason::ClientUnknown)?;
-        if !client.has_grant_type(GrantType::AuthorizationCode) {
-            return Err(Reason::GrantTypeNotRegistered);
-        }
-        let named = interaction.redirect_uri_named.then_some(interaction.redirect_uri.as_str());
-        if client.find_redirect_uri(named) != Some(interaction.redirect_uri.as_str()) {
-            return Err(Reason::RedirectUriUnknown);
-        }
-        let now = moment.time();
-        if now >= interaction.expires_at {
+        interaction.check_client(client)?;
+        if moment.time() >= interaction.expires_at {
             return Err(Reason::InteractionExpired);
         }
-        if !interaction.accepts_login(self.approval.authenticated_at) {
-            return Err(Reason::LoginNeeded);
-        }
-        let scope = self.approval.granted(&interaction.scope.filter(|token| client.scope().contains(token)));
+        interaction.check_person(approval)?;
+        approval.check_subject(client)?;
+        let scope = approval.granted(&interaction.scope.filter(|token| client.scope().contains(token)));
         // Who grants nothing has refused.
         if scope.is_empty() {
             return Err(Reason::Refused);
         }
-
         let record = records.grant(interaction.id);
+        match &interaction.flow {
+            Flow::Code { .. } => self.approve_code(records, record, scope, moment),
+            Flow::Implicit { tokens, nonce, .. } => {
+                self.approve_implicit(records, client, record, scope, (*tokens, nonce.as_deref()), moment)
+            }
+            Flow::Device => self.approve_device(records, record, scope, moment),
+        }
+    }
+
+    fn approve_code(
+        &self,
+        records: &Records,
+        record: Option<&Versioned>,
+        scope: Scope,
+        moment: &Moment,
+    ) -> Result<Decision<Reply<Answered>>, Reason> {
+        match (self.step(records, record, Presented::Approval, &scope, moment), record) {
+            (Then::Move(_), record) => {
+                let grant = self.grant(record, scope, State::CodeIssued, moment);
+                let reply = self.code(&grant, Effect::Written);
+                Ok(Decision::Commit(Commit::put(record.map(|record| record.version), grant, reply)))
+            }
+            (Then::Repeat, Some(record)) => Ok(Decision::Reply(self.code(&record.grant, Effect::Repeated))),
+            (Then::Repeat, None) => Err(Reason::AlreadyAnswered),
+            (Then::Refuse(reason) | Then::Wait(reason) | Then::Close(reason) | Then::Alarm(reason), _) => {
+                Err(reason)
+            }
+        }
+    }
+
+    fn approve_implicit(
+        &self,
+        records: &Records,
+        client: &Client,
+        record: Option<&Versioned>,
+        scope: Scope,
+        (tokens, nonce): (ImplicitTokens, Option<&str>),
+        moment: &Moment,
+    ) -> Result<Decision<Reply<Answered>>, Reason> {
+        let now = moment.time();
+        let (expected, effect, grant) =
+            match (self.step(records, record, Presented::ImplicitApproval, &scope, moment), record) {
+                (Then::Move(_), record) => {
+                    let state = State::Active { serial: 1, since: now };
+                    let grant = self.grant(record, scope, state, moment);
+                    let grant = grant.activated(&self.server, client, now);
+                    (record.map(|record| record.version), Effect::Written, grant)
+                }
+                (Then::Repeat, Some(record)) => (None, Effect::Repeated, record.grant.clone()),
+                (Then::Repeat, None) => return Err(Reason::AlreadyAnswered),
+                (
+                    Then::Refuse(reason) | Then::Wait(reason) | Then::Close(reason) | Then::Alarm(reason),
+                    _,
+                ) => return Err(reason),
+            };
+        let issue = Issue {
+            server: &self.server,
+            client,
+            wanted: match tokens {
+                ImplicitTokens::Access => Wanted::AccessToken,
+                ImplicitTokens::Id => Wanted::IdToken,
+                ImplicitTokens::Both => Wanted::All,
+            },
+            scope: grant.scope.clone(),
+            grant,
+            resources: &[],
+            nonce,
+            now,
+        };
+        let event = Event::new(Endpoint::Authorization, EventKind::ImplicitlyIssued, effect);
+        let event = event.of_grant(&issue.grant);
+        let interaction = self.interaction.clone();
+        issue.tokens(move |tokens, grant| {
+            let answer = match interaction.target() {
+                Some(target) => Answered::Redirect(Redirect::tokens(target, &tokens)),
+                None => Answered::Device,
+            };
+            let reply = Reply::new(answer, event);
+            match effect {
+                Effect::Written => Decision::Commit(Commit::put(expected, grant, reply)),
+                Effect::Repeated | Effect::Nothing => Decision::Reply(reply),
+            }
+        })
+    }
+
+    fn approve_device(
+        &self,
+        records: &Records,
+        record: Option<&Versioned>,
+        scope: Scope,
+        moment: &Moment,
+    ) -> Result<Decision<Reply<Answered>>, Reason> {
+        let reply = |grant: &Grant, effect| {
+            let event = Event::new(Endpoint::Verification, EventKind::DeviceApproved, effect);
+            Reply::new(Answered::Device, event.of_grant(grant))
+        };
+        match (self.step(records, record, Presented::DeviceApproval, &scope, moment), record) {
+            (Then::Move(_), Some(record)) => {
+                let person = Some(self.approval.person());
+                let state = State::DeviceApproved;
+                let created_at = moment.time();
+                let grant = Grant { scope, person, state, created_at, ..record.grant.clone() };
+                let reply = reply(&grant, Effect::Written);
+                Ok(Decision::Commit(Commit::put(Some(record.version), grant, reply)))
+            }
+            (Then::Repeat, Some(record)) => Ok(Decision::Reply(reply(&record.grant, Effect::Repeated))),
+            (Then::Move(_) | Then::Repeat, None) => Err(Reason::UserCodeUnknown),
+            (Then::Refuse(reason) | Then::Wait(reason) | Then::Close(reason) | Then::Alarm(reason), _) => {
+                Err(reason)
+            }
+        }
+    }
+
+    fn step(
+        &self,
+        records: &Records,
+        record: Option<&Versioned>,
+        presented: Presented,
+        scope: &Scope,
+        moment: &Moment,
+    ) -> Then {
+        let grant = record.map(|record| &record.grant);
         let facts = Facts {
-            expired: record.is_some_and(|record| now >= record.grant.expires_at),
-            repeated: record.is_some_and(|record| {
-                record.grant.subject == self.approval.subject && record.grant.scope == scope
+            expired: grant.is_some_and(|grant| moment.time() >= grant.expires_at),
+            repeated: grant.is_some_and(|grant| {
+                grant.subject() == Some(&self.approval.subject) && grant.scope == *scope
             }),
             ..Facts::default()
         };
-        match (step(record.map(|record| record.grant.state), Presented::Approval, facts), record) {
-            (Then::Repeat, Some(record)) => {
-                Ok(Decision::Reply(self.redirect(&record.grant, Effect::Repeated)))
-            }
-            (Then::Move(_), None) => {
-                let grant = self.grant(scope, moment);
-                let reply = self.redirect(&grant, Effect::Written);
-                Ok(Decision::Commit(Commit::put(None, grant, reply)))
-            }
-            (Then::Refuse(reason) | Then::Alarm(reason), _) => Err(reason),
-            (Then::Repeat | Then::Move(_), _) => Err(Reason::AlreadyAnswered),
-        }
+        records.veto(step(grant.map(|grant| grant.state), presented, facts))
     }
 
-    fn grant(&self, scope: grantry_core::Scope, moment: &Moment) -> Grant {
+    /// The grant that the approval makes; of a pushed request, in the place of the request.
+    fn grant(&self, record: Option<&Versioned>, scope: Scope, state: State, moment: &Moment) -> Grant {
         let interaction = &self.interaction;
+        let pushed = record.map(|record| &record.grant);
+        let now = moment.time();
         Grant {
             id: interaction.id,
-            salt: moment.random("grant salt"),
+            salt: pushed.map_or_else(|| moment.random("grant salt"), |pushed| pushed.salt),
             client_id: interaction.client_id.clone(),
-            subject: self.approval.subject.clone(),
             scope,
-            audience: interaction.audience.clone(),
-            redirect_uri: interaction.redirect_uri.to_string(),
-            redirect_uri_named: interaction.redirect_uri_named,
-            code_challenge: interaction.code_challenge.clone(),
-            nonce: interaction.nonce.clone(),
-            authenticated_at: self.approval.authenticated_at,
-            created_at: moment.time(),
-            interaction_until: interaction.expires_at,
-            expires_at: moment.time().saturating_add(self.server.config.policy.code_lifetime),
-            state: State::CodeIssued,
+            resources: interaction.resources.clone(),
+            created_at: now,
+            expires_at: now.saturating_add(self.server.config.policy.code_lifetime),
+            kept_until: pushed
+                .map_or(interaction.expires_at, |pushed| pushed.kept_until.max(interaction.expires_at)),
+            origin: match &interaction.flow {
+                Flow::Code { back, code_challenge, nonce } => Origin::Code(CodeOrigin {
+                    redirect_uri: back.redirect_uri.clone(),
+                    redirect_uri_named: back.redirect_uri_named,
+                    code_challenge: code_challenge.clone(),
+                    nonce: nonce.clone(),
+                }),
+                Flow::Implicit { .. } => Origin::Implicit,
+                Flow::Device => Origin::Device { client_name: interaction.client_name.clone() },
+            },
+            person: Some(self.approval.person()),
+            state,
         }
     }
 
-    fn redirect(&self, grant: &Grant, effect: Effect) -> Reply<Approved> {
+    fn code(&self, grant: &Grant, effect: Effect) -> Reply<Answered> {
         let code = self.server.config.handles.mint(Body::of_record(Kind::Code, grant.id, 0), grant);
-        let state = self.interaction.state.as_deref();
-        let redirect = Redirect::code(self.server.config.issuer.as_str(), &grant.redirect_uri, state, &code);
-        let event = Event::new(EventKind::AuthorizationApproved, effect).of_grant(grant);
-        Reply::new(Approved::Redirect(redirect), event)
+        let answer = match self.interaction.target() {
+            Some(target) => Answered::Redirect(Redirect::code(target, &code)),
+            None => Answered::Device,
+        };
+        let event = Event::new(Endpoint::Authorization, EventKind::AuthorizationApproved, effect);
+        Reply::new(answer, event.of_grant(grant))
+    }
+}
+
+impl Interaction {
+    /// Checks that the registration, as it stands now, still allows the flow.
+    fn check_client(&self, client: &Client) -> Result<(), Reason> {
+        let grant_type = match self.flow {
+            Flow::Code { .. } => GrantType::AuthorizationCode,
+            Flow::Implicit { .. } => GrantType::Implicit,
+            Flow::Device => GrantType::DeviceCode,
+        };
+        if !client.has_grant_type(grant_type) {
+            return Err(Reason::GrantTypeNotRegistered);
+        }
+        let Some(Back { redirect_uri, redirect_uri_named, .. }) = self.back() else { return Ok(()) };
+        let named = redirect_uri_named.then_some(redirect_uri.as_str());
+        if client.find_redirect_uri(named) == Some(redirect_uri) {
+            Ok(())
+        } else {
+            Err(Reason::RedirectUriUnknown)
+        }
     }
 
-    fn redirect_error(&self, reason: Reason) -> Reply<Approved> {
-        let interaction = &self.interaction;
-        let state = interaction.state.as_deref();
-        let redirect = Redirect::error(&interaction.issuer, &interaction.redirect_uri, state, reason.into());
-        let event = Event::new(EventKind::AuthorizationRefused, Effect::Nothing);
-        let event = event.of_client(Some(&interaction.client_id)).denied(reason);
-        Reply::new(Approved::Redirect(redirect), event)
+    /// Checks that the person was authenticated as the client asked.
+    fn check_person(&self, approval: &Approval) -> Result<(), Reason> {
+        if self.accepts_login(approval.authenticated_at) { Ok(()) } else { Err(Reason::LoginNeeded) }
+    }
+
+    /// Tells the client that there is no grant, or the person, where the client may not be told.
+    pub(crate) fn not_granted(&self, reason: Reason) -> Reply<Answered> {
+        let endpoint = self.endpoint();
+        let is_for_client = matches!(
+            reason,
+            Reason::Refused
+                | Reason::LoginNeeded
+                | Reason::ConsentNeeded
+                | Reason::AccountNeeded
+                | Reason::PageNeeded
+                | Reason::OtherSubject
+                | Reason::AuthenticationTooWeak
+                | Reason::StoreFailed
+                | Reason::SigningFailed
+        );
+        let kind = if is_for_client { EventKind::AuthorizationRefused } else { EventKind::RequestRefused };
+        let event =
+            Event::new(endpoint, kind, Effect::Nothing).of_client(Some(&self.client_id)).denied(reason);
+        match self.target().filter(|_| is_for_client) {
+            Some(target) => Reply::new(Answered::Redirect(Redirect::error(target, reason.into())), event),
+            None => Reply::new(Answered::Page(Page::new(reason)), event),
+        }
+    }
+
+    pub(crate) const fn endpoint(&self) -> Endpoint {
+        match self.flow {
+            Flow::Code { .. } | Flow::Implicit { .. } => Endpoint::Authorization,
+            Flow::Device => Endpoint::Verification,
+        }
     }
 }

@@ -1,67 +1,44 @@
 //! The authorization endpoint
 //! ([RFC 6749 section 3.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.1)).
 
-use alloc::{boxed::Box, collections::BTreeSet, string::String};
+use alloc::boxed::Box;
 
-use grantry_core::form::{Form, FormError, Known};
-use grantry_core::{ClientId, CodeChallenge, HttpRequest, Moment, Scope};
+use grantry_core::form::Form;
+use grantry_core::{ClientId, HttpRequest, Moment};
 
 use crate::answer::{Page, Redirect};
-use crate::client::{Client, GrantType};
+use crate::authorization_request::{AuthorizationRequest, KNOWN, Trusted};
+use crate::client::Client;
+use crate::decision::Decision;
 use crate::denial::Reason;
-use crate::event::{Effect, Event, EventKind, Reply};
-use crate::grant::GrantId;
-use crate::interaction::{Interaction, Prompt};
-use crate::operation::{Decision, Lookup, Operation, Records};
-use crate::redirect_uri::RedirectUri;
+use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
+use crate::grant::{Grant, GrantId, Origin, State};
+use crate::handle::{Kind, Opened};
+use crate::interaction::Interaction;
+use crate::operation::{Lookup, Operation, Records};
 use crate::server::Server;
 
-const KNOWN: Known = Known {
-    // Of several repeated names the first is reported: those come first whose errors are shown.
-    once: &[
-        "client_id",
-        "redirect_uri",
-        "response_type",
-        "scope",
-        "state",
-        "code_challenge",
-        "code_challenge_method",
-        "response_mode",
-        "nonce",
-        "prompt",
-        "max_age",
-        "login_hint",
-        "request",
-        "request_uri",
-    ],
-    many: &["resource"],
-};
-
-/// The longest `state` accepted, in bytes: it comes back in a URL.
-pub const MAX_STATE_BYTES: usize = 4096;
-/// The longest `nonce` accepted, in bytes: it is stored and signed.
-pub const MAX_NONCE_BYTES: usize = 1024;
-/// The longest `login_hint` accepted, in bytes.
-pub const MAX_LOGIN_HINT_BYTES: usize = 512;
-
 impl Server {
-    /// Reads an authorization request: the query of a GET, or the form of a POST.
+    /// Reads an authorization request: the query of a GET, or the form of a POST. It may refer to one that
+    /// was pushed ([RFC 9126 section 4](https://www.rfc-editor.org/rfc/rfc9126#section-4)).
     pub fn authorize(&self, request: &HttpRequest) -> Authorize {
-        let parsed = match request.method.as_str() {
-            "GET" => Form::parse_reporting_repeats(request.query().as_bytes(), &KNOWN).map_err(Reason::Form),
-            "POST" => Form::from_request(request, &KNOWN).map(|form| (form, None)).map_err(Reason::Form),
-            _ => Err(Reason::NotGetOrPost),
-        };
-        let query = parsed.and_then(|(form, repeated)| {
-            if repeated == Some("client_id") {
-                return Err(Reason::Form(FormError::Repeated("client_id")));
+        let request = AuthorizationRequest::from_request(request).and_then(|request| {
+            let pushed = request.form.get("request_uri");
+            let pushed = pushed.map(|uri| self.config.handles.present(Kind::RequestUri, uri)).transpose();
+            let pushed = pushed.map_err(|_| Reason::PushedRequestUnknown)?.flatten();
+            // Any other URI is answered that it is not supported, and is never fetched.
+            if pushed.is_none() && request.form.get("request_uri").is_some_and(is_pushed) {
+                return Err(Reason::PushedRequestUnknown);
             }
-            let client_id = form.get("client_id").ok_or(Reason::Missing("client_id"))?;
-            let client_id = ClientId::parse(client_id).map_err(|_| Reason::ClientUnknown)?;
-            Ok(Query { form, repeated, client_id })
+            Ok(Asked { request, pushed })
         });
-        Authorize { server: self.clone(), query }
+        Authorize { server: self.clone(), request }
     }
+}
+
+// RFC 9126 section 2.2
+fn is_pushed(request_uri: &str) -> bool {
+    request_uri.starts_with("urn:ietf:params:oauth:request_uri:")
 }
 
 /// An authorization request that waits for its client's registration.
@@ -69,14 +46,14 @@ impl Server {
 #[must_use = "an operation does nothing until it is run"]
 pub struct Authorize {
     server: Server,
-    query: Result<Query, Reason>,
+    request: Result<Asked, Reason>,
 }
 
 #[derive(Debug)]
-struct Query {
-    form: Form,
-    repeated: Option<&'static str>,
-    client_id: ClientId,
+struct Asked {
+    request: AuthorizationRequest,
+    /// The pushed request that it refers to.
+    pushed: Option<Opened>,
 }
 
 /// What to do with the browser that brought an authorization request.
@@ -94,174 +71,79 @@ pub enum Authorization {
 impl Operation for Authorize {
     type Reply = Reply<Authorization>;
 
-    fn lookup(&self) -> Lookup<'_> {
-        Lookup { client: self.query.as_ref().ok().map(|query| &query.client_id), ..Lookup::default() }
+    fn lookup(&self, _: &Moment) -> Lookup<'_> {
+        match &self.request {
+            Ok(asked) => Lookup {
+                client: Some(&asked.request.client_id),
+                grant: asked.pushed.as_ref().map(|pushed| pushed.body.grant),
+                ..Lookup::default()
+            },
+            Err(_) => Lookup::default(),
+        }
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        let refused = || Event::new(EventKind::RequestRefused, Effect::Nothing);
-        Decision::Reply(match self.trusted(records) {
-            Err(reason) => {
-                let client_id = self.query.as_ref().ok().map(|query| &query.client_id);
-                let event = refused().of_client(client_id).denied(reason);
-                Reply::new(Authorization::Page(Page::new(reason)), event)
-            }
-            Ok(trusted) => match trusted.interaction(moment) {
-                Err(reason) => {
-                    let state =
-                        trusted.query.form.get("state").filter(|state| state.len() <= MAX_STATE_BYTES);
-                    let redirect = Redirect::error(
-                        self.server.config.issuer.as_str(),
-                        trusted.redirect_uri,
-                        state,
-                        reason.into(),
-                    );
-                    let event = refused().of_client(Some(trusted.client.id())).denied(reason);
-                    Reply::new(Authorization::Redirect(redirect), event)
-                }
-                Ok(interaction) => {
-                    let event = Event::new(EventKind::AuthorizationRequested, Effect::Nothing);
-                    let event = event.of_client(Some(trusted.client.id()));
-                    Reply::new(Authorization::Interact(Box::new(interaction)), event)
-                }
-            },
-        })
+        Decision::Reply(self.answer(records, moment).unwrap_or_else(|reason| {
+            let event = Event::refused(Endpoint::Authorization, reason).of_client(self.client_id());
+            Reply::new(Authorization::Page(Page::new(reason)), event)
+        }))
     }
 }
 
 impl Authorize {
-    // RFC 6749 section 4.1.2.1: client and redirect URI are judged first, and never by a redirect.
-    fn trusted<'r>(&'r self, records: &'r Records) -> Result<Trusted<'r>, Reason> {
-        let query = self.query.as_ref().map_err(|reason| *reason)?;
-        let client = records.client(&query.client_id).ok_or(Reason::ClientUnknown)?;
-        if query.repeated_is("redirect_uri") {
-            return Err(Reason::Form(FormError::Repeated("redirect_uri")));
-        }
-        let named = query.form.get("redirect_uri");
-        if named.is_some_and(|uri| uri.len() > RedirectUri::MAX_BYTES) {
-            return Err(Reason::TooLong("redirect_uri"));
-        }
-        let redirect_uri = client.find_redirect_uri(named).ok_or(Reason::RedirectUriUnknown)?;
-        Ok(Trusted { server: &self.server, query, client, redirect_uri, redirect_uri_named: named.is_some() })
-    }
-}
-
-impl Query {
-    fn repeated_is(&self, name: &str) -> bool {
-        self.repeated == Some(name)
-    }
-}
-
-/// A request whose client is known and whose redirect URI is registered: its errors may be
-/// redirected.
-struct Trusted<'a> {
-    server: &'a Server,
-    query: &'a Query,
-    client: &'a Client,
-    redirect_uri: &'a str,
-    redirect_uri_named: bool,
-}
-
-impl Trusted<'_> {
-    fn interaction(&self, moment: &Moment) -> Result<Interaction, Reason> {
-        if let Some(name) = self.query.repeated {
-            return Err(Reason::Form(FormError::Repeated(name)));
-        }
-        let form = &self.query.form;
-        // RFC 9101 section 7: a server without request objects says so, and fetches nothing.
-        if form.get("request").is_some() {
-            return Err(Reason::RequestObject);
-        }
-        if form.get("request_uri").is_some() {
-            return Err(Reason::RequestUri);
-        }
-        let state = bounded(form, "state", MAX_STATE_BYTES)?;
-        self.check_response_type()?;
-        let code_challenge = self.code_challenge()?;
-        // RFC 8707 section 2: a resource that the server does not know is refused, not ignored.
-        if form.all("resource").any(|resource| resource != self.server.audience()) {
-            return Err(Reason::ResourceUnknown);
-        }
-        Ok(Interaction {
-            id: GrantId::from_bytes(moment.random("grant id")),
-            issuer: self.server.config.issuer.as_str().into(),
-            client_id: self.client.id().clone(),
-            client_name: self.client.name().chars().take(Client::MAX_NAME_CHARACTERS).collect(),
-            redirect_uri: self.redirect_uri.into(),
-            redirect_uri_named: self.redirect_uri_named,
-            scope: self.scope()?,
-            audience: self.server.audience().into(),
-            state,
-            nonce: bounded(form, "nonce", MAX_NONCE_BYTES)?,
-            code_challenge,
-            prompts: prompts(form.get("prompt"))?,
-            max_age: max_age(form.get("max_age"))?,
-            login_hint: bounded(form, "login_hint", MAX_LOGIN_HINT_BYTES)?,
-            asked_at: moment.time(),
-            expires_at: moment.time().saturating_add(self.server.config.policy.interaction_lifetime),
-        })
+    fn client_id(&self) -> Option<&ClientId> {
+        self.request.as_ref().ok().map(|asked| &asked.request.client_id)
     }
 
-    // RFC 6749 section 3.1.1
-    fn check_response_type(&self) -> Result<(), Reason> {
-        match self.query.form.get("response_type") {
-            None => return Err(Reason::Missing("response_type")),
-            Some("code") => {}
-            Some(_) => return Err(Reason::ResponseTypeUnknown),
-        }
-        if !self.client.has_grant_type(GrantType::AuthorizationCode) {
-            return Err(Reason::GrantTypeNotRegistered);
-        }
-        match self.query.form.get("response_mode") {
-            None | Some("query") => Ok(()),
-            Some(_) => Err(Reason::Malformed("response_mode")),
-        }
-    }
-
-    // RFC 7636 section 4.4.1, RFC 9700 section 2.1.1: PKCE with S256, always.
-    fn code_challenge(&self) -> Result<CodeChallenge, Reason> {
-        let form = &self.query.form;
-        let challenge = form.get("code_challenge").ok_or(Reason::ChallengeMissing)?;
-        if form.get("code_challenge_method") != Some(CodeChallenge::METHOD) {
-            return Err(Reason::ChallengeMethod);
-        }
-        CodeChallenge::parse(challenge).map_err(|_| Reason::ChallengeMalformed)
-    }
-
-    // RFC 6749 section 3.3
-    fn scope(&self) -> Result<Scope, Reason> {
-        let asked = match self.query.form.get("scope") {
-            Some(text) => Scope::parse(text).map_err(Reason::Scope)?,
-            None => self.client.default_scope().clone(),
+    /// Answers, or says why an error has to be shown.
+    fn answer(&self, records: &Records, moment: &Moment) -> Result<Reply<Authorization>, Reason> {
+        let Asked { request, pushed } = self.request.as_ref().map_err(|reason| *reason)?;
+        let client = records.client(&request.client_id).ok_or(Reason::ClientUnknown)?;
+        let Some(pushed) = pushed else {
+            let trusted = request.trusted(&self.server, client)?;
+            let id = GrantId::from_bytes(moment.random("grant id"));
+            // RFC 9126 section 6
+            let is_missing = client.requires_pushed_requests();
+            let interaction =
+                if is_missing { Err(Reason::NotPushed) } else { trusted.interaction(id, moment.time()) };
+            return Ok(reply(&trusted, interaction));
         };
-        if asked.is_empty() {
-            return Err(Reason::ScopeMissing);
-        }
-        if !asked.is_within(self.client.scope()) {
-            return Err(Reason::ScopeNotRegistered);
-        }
-        Ok(asked)
+        let record = records.grant(pushed.body.grant).filter(|record| pushed.belongs_to(&record.grant));
+        let grant = &record.ok_or(Reason::PushedRequestUnknown)?.grant;
+        // RFC 9126 section 4: only the pushed parameters count.
+        let request = grant.pushed_request(client, moment)?;
+        let trusted = request.trusted(&self.server, client)?;
+        Ok(reply(&trusted, trusted.interaction(grant.id, moment.time())))
     }
 }
 
-fn bounded(form: &Form, name: &'static str, limit: usize) -> Result<Option<String>, Reason> {
-    match form.get(name) {
-        Some(value) if value.len() > limit => Err(Reason::TooLong(name)),
-        value => Ok(value.map(String::from)),
+fn reply(trusted: &Trusted<'_>, interaction: Result<Interaction, Reason>) -> Reply<Authorization> {
+    let client_id = Some(trusted.client.id());
+    match interaction {
+        Ok(interaction) => {
+            let (kind, effect) = (EventKind::AuthorizationRequested, Effect::Nothing);
+            let event = Event::new(Endpoint::Authorization, kind, effect).of_client(client_id);
+            Reply::new(Authorization::Interact(Box::new(interaction)), event)
+        }
+        Err(reason) => {
+            let event = Event::refused(Endpoint::Authorization, reason).of_client(client_id);
+            Reply::new(Authorization::Redirect(trusted.error(reason)), event)
+        }
     }
 }
 
-// OpenID Connect Core section 3.1.2.1: a list of known values, and "none" alone.
-fn prompts(text: Option<&str>) -> Result<BTreeSet<Prompt>, Reason> {
-    let words = text.into_iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty());
-    let prompts: Option<BTreeSet<Prompt>> = words.map(Prompt::parse).collect();
-    let is_alone = |prompts: &BTreeSet<Prompt>| prompts.len() == 1 || !prompts.contains(&Prompt::None);
-    prompts.filter(is_alone).ok_or(Reason::Malformed("prompt"))
-}
-
-fn max_age(text: Option<&str>) -> Result<Option<u64>, Reason> {
-    let Some(text) = text else { return Ok(None) };
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = text.parse().ok().filter(|_| digits);
-    seconds.map(Some).ok_or(Reason::Malformed("max_age"))
+impl Grant {
+    /// Reads the request that waits in the record. It stays there until it is approved: a page may be
+    /// loaded again.
+    fn pushed_request(&self, client: &Client, moment: &Moment) -> Result<AuthorizationRequest, Reason> {
+        let (State::Pushed, Origin::Pushed(parameters)) = (self.state, &self.origin) else {
+            return Err(Reason::PushedRequestUnknown);
+        };
+        // RFC 9126 section 2.2: bound to the client that pushed it.
+        if self.client_id != *client.id() || moment.time() >= self.expires_at {
+            return Err(Reason::PushedRequestUnknown);
+        }
+        let form = Form::parse(parameters.as_bytes(), &KNOWN).map_err(Reason::Form)?;
+        Ok(AuthorizationRequest::of_form(form, self.client_id.clone()))
+    }
 }

@@ -2,6 +2,7 @@
 
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use core::fmt;
+use core::time::Duration;
 
 use grantry_core::{ClientId, Scope};
 use sha2::{Digest, Sha256};
@@ -22,6 +23,16 @@ pub struct Client {
     scope: Scope,
     default_scope: Scope,
     introspection: IntrospectionRight,
+    access_token_lifetime: Option<Duration>,
+    refresh_token_lifetime: Option<Duration>,
+    pushed_requests: PushedRequests,
+}
+
+/// Whether a client has to push its authorization requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PushedRequests {
+    Welcome,
+    Required,
 }
 
 impl Client {
@@ -42,6 +53,9 @@ impl Client {
             scope: Scope::empty(),
             default_scope: Scope::empty(),
             introspection: IntrospectionRight::Own,
+            access_token_lifetime: None,
+            refresh_token_lifetime: None,
+            pushed_requests: PushedRequests::Welcome,
         }
     }
 
@@ -92,8 +106,31 @@ impl Client {
 
     /// Sets which tokens the client may introspect.
     #[must_use]
-    pub const fn with_introspection(mut self, right: IntrospectionRight) -> Self {
+    pub fn with_introspection(mut self, right: IntrospectionRight) -> Self {
         self.introspection = right;
+        self
+    }
+
+    /// Sets how long the client's access tokens live, in place of the policy's time.
+    #[must_use]
+    pub const fn with_access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.access_token_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Sets how long the client's grants live, in place of the policy's time.
+    #[must_use]
+    pub const fn with_refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.refresh_token_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Takes only pushed authorization requests from the client
+    /// ([RFC 9126 section 6](https://www.rfc-editor.org/rfc/rfc9126#section-6),
+    /// `require_pushed_authorization_requests`).
+    #[must_use]
+    pub const fn requiring_pushed_requests(mut self) -> Self {
+        self.pushed_requests = PushedRequests::Required;
         self
     }
 
@@ -159,8 +196,26 @@ impl Client {
 
     /// Returns which tokens the client may introspect.
     #[must_use]
-    pub const fn introspection(&self) -> IntrospectionRight {
-        self.introspection
+    pub const fn introspection(&self) -> &IntrospectionRight {
+        &self.introspection
+    }
+
+    /// Returns how long the client's access tokens live, where that is not the policy's time.
+    #[must_use]
+    pub const fn access_token_lifetime(&self) -> Option<Duration> {
+        self.access_token_lifetime
+    }
+
+    /// Returns how long the client's grants live, where that is not the policy's time.
+    #[must_use]
+    pub const fn refresh_token_lifetime(&self) -> Option<Duration> {
+        self.refresh_token_lifetime
+    }
+
+    /// Tells whether the client has to push its authorization requests.
+    #[must_use]
+    pub const fn requires_pushed_requests(&self) -> bool {
+        matches!(self.pushed_requests, PushedRequests::Required)
     }
 
     /// Finds the redirect URI to use for what a request asks: one that is registered, or the only
@@ -246,26 +301,59 @@ pub enum GrantType {
     AuthorizationCode,
     /// `refresh_token` ([RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6)).
     RefreshToken,
+    /// `client_credentials` ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)).
+    ClientCredentials,
+    /// `urn:ietf:params:oauth:grant-type:device_code`
+    /// ([RFC 8628 section 3.4](https://www.rfc-editor.org/rfc/rfc8628#section-3.4)).
+    DeviceCode,
+    /// `implicit` ([RFC 6749 section 4.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.2)), served where
+    /// [`Policy::danger_with_implicit_grant`](crate::Policy::danger_with_implicit_grant) says so.
+    Implicit,
+    /// `password` ([RFC 6749 section 4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3)), served where
+    /// [`Policy::danger_with_password_grant`](crate::Policy::danger_with_password_grant) says so.
+    Password,
 }
 
 impl GrantType {
-    /// Returns the value of the parameter `grant_type`.
+    /// Every grant, in the order of the declaration.
+    pub const ALL: &[Self] = &[
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::DeviceCode,
+        Self::Implicit,
+        Self::Password,
+    ];
+
+    /// Returns the value of the parameter `grant_type`, or of the registration's `grant_types`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::Implicit => "implicit",
+            Self::Password => "password",
         }
+    }
+
+    /// Finds a grant by its text, which is case-sensitive.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|grant_type| grant_type.as_str() == text)
     }
 }
 
 /// Which tokens a confidential client may introspect
 /// ([RFC 7662 section 4](https://www.rfc-editor.org/rfc/rfc7662#section-4)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IntrospectionRight {
     /// Those issued to itself; every other reads as inactive.
     Own,
-    /// Also every access token: for a resource server.
+    /// Also access tokens for one of these resources: for a resource server.
+    AccessTokensFor(BTreeSet<String>),
+    /// Also every access token.
     AccessTokens,
 }

@@ -8,14 +8,15 @@ use grantry_core::{CodeVerifier, SecretString, UnixTime};
 
 use crate::authentication::Authenticated;
 use crate::client::{Client, GrantType};
+use crate::decision::Decision;
 use crate::denial::Reason;
-use crate::event::{Effect, Event, EventKind, Reply};
-use crate::grant::{Grant, GrantId, State};
+use crate::event::{EventKind, Reply};
+use crate::grant::{CodeOrigin, Grant, GrantId, Origin, State};
 use crate::handle::{Kind, Opened};
-use crate::issue::{Issue, TokenAnswer};
-use crate::operation::{Commit, Decision, Records, Versioned};
+use crate::issue::{Issue, TokenAnswer, Wanted};
+use crate::operation::{Records, Versioned};
 use crate::server::Server;
-use crate::token::{Refused, alarm, owned_record};
+use crate::token::{Refused, Write, alarm, give, owned_record};
 use crate::transition::{Facts, Presented, Then, is_retry, step};
 
 /// The parameters of a redemption.
@@ -55,8 +56,17 @@ impl CodeRequest {
         now: UnixTime,
     ) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
         let client = client.allowed(GrantType::AuthorizationCode)?.client();
-        let (_, record) = owned_record(self.code.as_ref(), client, records).ok_or(Reason::CodeUnknown)??;
-        self.redeem(server, client, record, now).map_err(|reason| Refused::of(&record.grant, reason))
+        let found = owned_record(server, self.code.as_ref(), client, records);
+        let (_, record) = found.ok_or(Reason::CodeUnknown)??;
+        let Origin::Code(origin) = &record.grant.origin else {
+            return Err(Reason::CodeUnknown.into());
+        };
+        let redeem = || {
+            self.check_redirect_uri(origin)?;
+            self.check_verifier(origin)?;
+            self.redeem(server, client, records, record, origin, now)
+        };
+        redeem().map_err(|reason| Refused::of(&record.grant, reason))
     }
 
     /// Decides for the client that the code was issued to.
@@ -64,62 +74,72 @@ impl CodeRequest {
         &self,
         server: &Server,
         client: &Client,
+        records: &Records,
         record: &Versioned,
+        origin: &CodeOrigin,
         now: UnixTime,
     ) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
-        let grant = &record.grant;
-        self.check_redirect_uri(grant)?;
-        self.check_verifier(grant)?;
-
-        let issue = |grant: &Grant, effect| {
-            let nonce = grant.nonce.as_deref();
-            let (scope, resources) = (grant.scope.clone(), self.resources.as_slice());
-            let tokens = Issue { server, client, grant, scope, resources, nonce, now }.tokens()?;
-            let event = Event::new(EventKind::CodeRedeemed, effect).of_grant(grant);
-            Ok(Reply::new(TokenAnswer::Issued(tokens), event))
+        let issue = |grant, write| {
+            let issue = Issue {
+                server,
+                client,
+                grant,
+                wanted: Wanted::All,
+                scope: record.grant.scope.clone(),
+                resources: &self.resources,
+                nonce: origin.nonce.as_deref(),
+                now,
+            };
+            give(issue, EventKind::CodeRedeemed, write)
         };
-        match step(Some(grant.state), Presented::Code, facts(server, grant, now)) {
-            Then::Move(_) => {
-                let lifetime = if server.has_refresh_token(client, grant) {
-                    server.config.policy.refresh_token_lifetime
-                } else {
-                    server.config.policy.access_token_lifetime
-                };
-                let redeemed = Grant {
-                    state: State::Active { serial: 1, since: now },
-                    expires_at: now.saturating_add(lifetime),
-                    ..grant.clone()
-                };
-                let reply = issue(&redeemed, Effect::Written)?;
-                Ok(Decision::Commit(Commit::put(Some(record.version), redeemed, reply)))
-            }
-            Then::Repeat => Ok(Decision::Reply(issue(grant, Effect::Repeated)?)),
-            Then::Refuse(reason) => Err(reason),
-            Then::Alarm(reason) => Ok(alarm(grant, record.version, now, reason)),
+        let grant = &record.grant;
+        match records.veto(step(Some(grant.state), Presented::Code, first_facts(server, grant, now))) {
+            Then::Move(_) => issue(grant.activated(server, client, now), Write::Replace(record.version)),
+            Then::Repeat => issue(grant.clone(), Write::Nothing),
+            Then::Alarm(reason) => Ok(alarm(record, now, reason)),
+            Then::Refuse(reason) | Then::Wait(reason) | Then::Close(reason) => Err(reason),
         }
     }
 
     // RFC 6749 section 4.1.3: the same URI as at authorization, and required if it was named there.
-    fn check_redirect_uri(&self, grant: &Grant) -> Result<(), Reason> {
+    fn check_redirect_uri(&self, origin: &CodeOrigin) -> Result<(), Reason> {
         match &self.redirect_uri {
-            Some(uri) if *uri == grant.redirect_uri => Ok(()),
-            None if !grant.redirect_uri_named => Ok(()),
+            Some(uri) if *uri == origin.redirect_uri => Ok(()),
+            None if !origin.redirect_uri_named => Ok(()),
             _ => Err(Reason::OtherRedirectUri),
         }
     }
 
     // RFC 7636 section 4.6
-    fn check_verifier(&self, grant: &Grant) -> Result<(), Reason> {
+    fn check_verifier(&self, origin: &CodeOrigin) -> Result<(), Reason> {
         let verifier = self.code_verifier.as_ref().ok_or(Reason::VerifierMissing)?;
         let verifier = CodeVerifier::parse(verifier.expose()).map_err(|_| Reason::VerifierWrong)?;
-        if grant.code_challenge.verify(&verifier) { Ok(()) } else { Err(Reason::VerifierWrong) }
+        if origin.code_challenge.verify(&verifier) { Ok(()) } else { Err(Reason::VerifierWrong) }
     }
 }
 
-fn facts(server: &Server, grant: &Grant, now: UnixTime) -> Facts {
+/// What is true of a code, or a device code, and its record.
+pub(crate) fn first_facts(server: &Server, grant: &Grant, now: UnixTime) -> Facts {
     let repeated = match grant.state {
         State::Active { serial: 1, since } => is_retry(since, server.config.policy.code_retry, now),
-        State::Active { .. } | State::CodeIssued | State::Revoked { .. } => false,
+        State::Active { .. }
+        | State::Pushed
+        | State::DevicePending { .. }
+        | State::DeviceApproved
+        | State::DeviceDenied
+        | State::CodeIssued
+        | State::Revoked { .. } => false,
     };
     Facts { expired: now >= grant.expires_at, repeated, ..Facts::default() }
+}
+
+impl Grant {
+    /// The grant as it stands when its first tokens are given out.
+    pub(crate) fn activated(&self, server: &Server, client: &Client, now: UnixTime) -> Self {
+        Self {
+            state: State::Active { serial: 1, since: now },
+            expires_at: server.grant_expires_at(client, self, now),
+            ..self.clone()
+        }
+    }
 }

@@ -89,6 +89,26 @@ reasons! {
     RefreshTokenExpired = InvalidGrant, "the refresh token has expired (RFC 6749 section 5.2)";
     /// The refresh token was used before: the grant is revoked.
     RefreshTokenReused = InvalidGrant, "the refresh token was used before (RFC 9700 section 4.14.2)";
+    /// The device code is none of this server's, or its record is gone.
+    DeviceCodeUnknown = InvalidGrant, "an unknown device code (RFC 8628 section 3.4)";
+    /// The device code was redeemed before: the grant is revoked.
+    DeviceCodeReused = InvalidGrant, "the device code was used before (RFC 8628 section 3.4)";
+    /// Nobody let the device in in time.
+    DeviceCodeExpired = ExpiredToken, "the device code has expired (RFC 8628 section 3.5)";
+    /// The person has not answered the device's request.
+    PersonHasNotAnswered = AuthorizationPending, "the person has not answered yet (RFC 8628 section 3.5)";
+    /// The device asked less than its interval ago.
+    PolledTooSoon = SlowDown, "the device asks too often (RFC 8628 section 3.5)";
+    /// No device waits under the user code; shown on a page.
+    UserCodeUnknown = InvalidRequest, "no device waits under this code (RFC 8628 section 3.3)";
+    /// Two user codes of one moment are taken: a retry gets another one.
+    UserCodeTaken = ServerError, "the user code is taken";
+    /// The user name or the password is wrong.
+    PasswordWrong = InvalidGrant, "unknown user or wrong password (RFC 6749 section 4.3.2)";
+    /// The host has suspended the person.
+    SubjectSuspended = InvalidGrant, "the person of the grant is suspended";
+    /// The person has the name of the client: its tokens could be taken for the client's own.
+    SubjectIsClient = InvalidGrant, "the subject has the name of the client (RFC 9700 section 4.15)";
     /// The grant was revoked.
     GrantRevoked = InvalidGrant, "the grant is revoked (RFC 6749 section 5.2)";
     /// The scope is malformed.
@@ -103,11 +123,19 @@ reasons! {
     ClientUnknown = InvalidRequest, "an unknown client (RFC 6749 section 4.1.2.1)";
     /// The request was checked by a server of another issuer; shown on a page.
     OtherIssuer = InvalidRequest, "a request to another issuer (RFC 9207 section 2)";
-    /// The resource is not the one that this server issues tokens for.
+    /// The resource is none that this server issues tokens for, or none of the grant.
     ResourceUnknown = InvalidTarget, "an unknown resource (RFC 8707 section 2)";
+    /// More resources than one grant can be for.
+    TooManyResources = InvalidTarget, "too many resources (RFC 8707 section 2)";
     /// The redirect URI is not registered; shown on a page.
     RedirectUriUnknown = InvalidRequest, "an unregistered redirect URI (RFC 6749 section 4.1.2.1)";
-    /// The response type is not `code`.
+    /// The client has to push its requests.
+    NotPushed = InvalidRequest, "the client has to push its request (RFC 9126 section 6)";
+    /// The pushed request is none of this client's, has expired or was answered; shown on a page.
+    PushedRequestUnknown = InvalidRequest, "an unknown request_uri (RFC 9126 section 4)";
+    /// A pushed request refers to another one.
+    RequestUriPushed = InvalidRequest, "request_uri in a pushed request (RFC 9126 section 2.1)";
+    /// The response type is none of the server's.
     ResponseTypeUnknown = UnsupportedResponseType, "an unsupported response_type (RFC 6749 section 4.1.2.1)";
     /// The PKCE challenge is missing.
     ChallengeMissing = InvalidRequest, "code_challenge is missing (RFC 7636 section 4.4.1)";
@@ -127,6 +155,14 @@ reasons! {
     Refused = AccessDenied, "the resource owner refused (RFC 6749 section 4.1.2.1)";
     /// Nobody is signed in, or too long ago, and no page may be shown.
     LoginNeeded = LoginRequired, "a login is needed (OpenID Connect Core section 3.1.2.6)";
+    /// Another person than the client expects.
+    OtherSubject = LoginRequired, "another person than the client expects (OpenID Connect Core section 3.1.2.1)";
+    /// The person was not authenticated as the client requires.
+    AuthenticationTooWeak = UnmetAuthenticationRequirements, "the authentication is not what the client requires (RFC 9470 section 5)";
+    /// An account has to be chosen, and no page may be shown.
+    AccountNeeded = AccountSelectionRequired, "an account has to be chosen (OpenID Connect Core section 3.1.2.6)";
+    /// The host has to show a page, and none may be shown.
+    PageNeeded = InteractionRequired, "a page is needed (OpenID Connect Core section 3.1.2.6)";
     /// Consent is needed, and no page may be shown.
     ConsentNeeded = ConsentRequired, "consent is needed (OpenID Connect Core section 3.1.2.6)";
     /// The host could not keep the grant.

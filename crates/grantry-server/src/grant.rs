@@ -1,11 +1,11 @@
-//! The record of one authorization, and how it is stored.
+//! The record of one authorization.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 use core::time::Duration;
 
 use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime, base64url};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// The name of one grant: 16 random bytes. It is not a secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -92,7 +92,7 @@ impl From<Subject> for String {
 #[non_exhaustive]
 pub struct SubjectError;
 
-/// One authorization by one person for one client: a state machine whose record is its state.
+/// One authorization for one client: a state machine whose record is its state.
 ///
 /// It holds no code, no token and no digest of one. The salt in it is worth nothing without a handle
 /// key, and a handle key is worth nothing without it.
@@ -101,28 +101,76 @@ pub struct Grant {
     pub(crate) id: GrantId,
     pub(crate) salt: [u8; 16],
     pub(crate) client_id: ClientId,
-    pub(crate) subject: Subject,
+    /// What is granted; while nobody has answered, what is asked for.
     pub(crate) scope: Scope,
-    /// Whom the access tokens of the grant are for.
-    pub(crate) audience: String,
+    /// Whom the access tokens of the grant are for, 1 to [`Policy::MAX_RESOURCES`](crate::Policy::MAX_RESOURCES).
+    pub(crate) resources: Vec<String>,
+    pub(crate) created_at: UnixTime,
+    /// From when on no code and no token of the grant is alive.
+    pub(crate) expires_at: UnixTime,
+    /// Until when the record has to stay, alive or not: a page that was made for it may come back.
+    pub(crate) kept_until: UnixTime,
+    pub(crate) origin: Origin,
+    /// Who granted it; nobody while it waits, and for a grant to the client itself.
+    pub(crate) person: Option<Person>,
+    pub(crate) state: State,
+}
+
+/// How a grant came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// By a request to the authorization endpoint that asks for a code.
+    Code(CodeOrigin),
+    /// By a pushed request, whose parameters wait as a form.
+    Pushed(String),
+    /// By a device; a page shows the name of its client before the registration is read.
+    Device { client_name: String },
+    /// By a request to the authorization endpoint that asks for tokens.
+    Implicit,
+    /// By the password of a person.
+    Password,
+    /// By the client, for itself.
+    Client,
+}
+
+/// What the redemption of a code is compared with.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct CodeOrigin {
     pub(crate) redirect_uri: String,
     /// Whether the authorization request named the redirect URI: then the redemption must too.
     pub(crate) redirect_uri_named: bool,
     pub(crate) code_challenge: CodeChallenge,
     pub(crate) nonce: Option<String>,
+}
+
+impl fmt::Debug for CodeOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CodeOrigin")
+    }
+}
+
+/// Who granted, and how they proved who they are
+/// ([OpenID Connect Core section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Person {
+    pub(crate) subject: Subject,
     pub(crate) authenticated_at: UnixTime,
-    pub(crate) created_at: UnixTime,
-    /// Until when the interaction that was approved could be approved again.
-    pub(crate) interaction_until: UnixTime,
-    /// From when on no code and no token of the grant is alive.
-    pub(crate) expires_at: UnixTime,
-    pub(crate) state: State,
+    pub(crate) acr: Option<String>,
+    pub(crate) amr: Vec<String>,
+    pub(crate) sid: Option<String>,
 }
 
 /// Where a grant stands. The moves between the states are the table in `transition.rs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
+    /// A request was pushed and waits for its browser.
+    Pushed,
+    /// A device waits for a person; in seconds, how long it has to wait between two polls.
+    DevicePending { interval: u32, polled_at: UnixTime },
+    /// A person approved, and the device has not fetched its tokens.
+    DeviceApproved,
+    /// A person refused, and the device was not told.
+    DeviceDenied,
     /// A code was given out and not redeemed.
     CodeIssued,
     /// Tokens were given out; the refresh token with this serial number is the live one.
@@ -147,19 +195,27 @@ impl Grant {
         &self.client_id
     }
 
-    /// Returns the person who gave it; a column to index.
+    /// Returns the person who gave it; a column to index. `None` while nobody has, and for a grant to the
+    /// client itself.
     #[must_use]
-    pub const fn subject(&self) -> &Subject {
-        &self.subject
+    pub fn subject(&self) -> Option<&Subject> {
+        self.person.as_ref().map(|person| &person.subject)
     }
 
-    /// Returns what was granted.
+    /// Returns what was granted, or is asked for while nobody has answered.
     #[must_use]
     pub const fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// Returns when the person gave it.
+    /// Returns whom the access tokens of the grant are for
+    /// ([RFC 8707 section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+    #[must_use]
+    pub fn resources(&self) -> &[String] {
+        &self.resources
+    }
+
+    /// Returns when the person gave it, or the request for it came.
     #[must_use]
     pub const fn created_at(&self) -> UnixTime {
         self.created_at
@@ -176,46 +232,25 @@ impl Grant {
     /// [`CLOCK_MARGIN`](Self::CLOCK_MARGIN) behind.
     #[must_use]
     pub fn purge_after(&self) -> UnixTime {
-        self.expires_at.max(self.interaction_until).saturating_add(Self::CLOCK_MARGIN)
+        self.expires_at.max(self.kept_until).saturating_add(Self::CLOCK_MARGIN)
     }
 
-    /// Tells whether tokens of the grant are alive at `now`.
+    /// Tells whether tokens of the grant are alive at `now`, as far as the record knows.
     #[must_use]
     pub fn is_active(&self, now: UnixTime) -> bool {
         matches!(self.state, State::Active { .. }) && now < self.expires_at
     }
 
-    /// Writes the record as the bytes that a store keeps: the number of the form, then JSON.
+    /// Tells whether anything of the grant is alive at `now` or may come to life: a code, tokens, a
+    /// request that waits for a person.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        struct Written<'a>(&'a Grant);
-        impl Serialize for Written<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                FormOne::serialize(self.0, serializer)
-            }
-        }
-        // Strings and numbers always serialise; a record cut short would be refused on reading.
-        let json = serde_json::to_vec(&Written(self)).unwrap_or_default();
-        [[FORM].as_slice(), &json].concat()
+    pub fn is_open(&self, now: UnixTime) -> bool {
+        !matches!(self.state, State::Revoked { .. } | State::DeviceDenied) && now < self.expires_at
     }
 
-    /// Reads a record.
-    ///
-    /// # Errors
-    ///
-    /// [`RecordError::Newer`] for a form that this release does not know, [`RecordError::Corrupt`]
-    /// for anything else that is not a record. A store passes both on and deletes nothing.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
-        match bytes.split_first() {
-            // serde would also read the members from an array.
-            Some((&FORM, json @ [b'{', ..])) => {
-                let mut reader = serde_json::Deserializer::from_slice(json);
-                let grant = FormOne::deserialize(&mut reader).map_err(|_| RecordError::Corrupt)?;
-                reader.end().map(|()| grant).map_err(|_| RecordError::Corrupt)
-            }
-            Some((&form, _)) if form > FORM => Err(RecordError::Newer(form)),
-            _ => Err(RecordError::Corrupt),
-        }
+    /// The grant as it stands when nothing of it is alive any more.
+    pub(crate) fn revoked(&self, now: UnixTime) -> Self {
+        Self { state: State::Revoked { since: now }, ..self.clone() }
     }
 }
 
@@ -224,7 +259,7 @@ impl fmt::Debug for Grant {
         f.debug_struct("Grant")
             .field("id", &self.id)
             .field("client_id", &self.client_id)
-            .field("subject", &self.subject)
+            .field("subject", &self.subject())
             .field("scope", &self.scope)
             .field("state", &self.state)
             .field("expires_at", &self.expires_at)
@@ -232,57 +267,20 @@ impl fmt::Debug for Grant {
     }
 }
 
-/// The form that this release writes.
-const FORM: u8 = 1;
-
-/// The first form of the stored record. A change of it is a new form beside this one.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Grant", deny_unknown_fields)]
-struct FormOne {
-    id: GrantId,
-    #[serde(with = "sixteen_bytes")]
-    salt: [u8; 16],
-    client_id: ClientId,
-    subject: Subject,
-    scope: Scope,
-    audience: String,
-    redirect_uri: String,
-    redirect_uri_named: bool,
-    code_challenge: CodeChallenge,
-    nonce: Option<String>,
-    authenticated_at: UnixTime,
-    created_at: UnixTime,
-    interaction_until: UnixTime,
-    expires_at: UnixTime,
-    state: State,
-}
-
 /// Sixteen bytes as base64url text.
-mod sixteen_bytes {
+pub(crate) mod sixteen_bytes {
     use alloc::string::String;
 
     use grantry_core::base64url;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
         base64url::encode(bytes).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = base64url::decode(text).map_err(D::Error::custom)?;
         bytes.try_into().map_err(|_| D::Error::custom("not 16 bytes"))
     }
-}
-
-/// Why stored bytes are not a grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RecordError {
-    /// The bytes are damaged or were never a record.
-    #[error("the stored bytes are not a grant")]
-    Corrupt,
-    /// The record has a form that a later release wrote.
-    #[error("the stored grant has form {0}, which this release does not know")]
-    Newer(u8),
 }

@@ -26,6 +26,13 @@ pub(crate) enum Kind {
     AccessToken,
     /// The `jti` of a JWT access token: it names the grant and opens nothing.
     TokenId,
+    /// The `request_uri` of a pushed request
+    /// ([RFC 9126 section 2.2](https://www.rfc-editor.org/rfc/rfc9126#section-2.2)).
+    RequestUri,
+    /// A device code.
+    DeviceCode,
+    /// The `jti` of a JWT access token that has no record.
+    StatelessTokenId,
 }
 
 impl Kind {
@@ -36,6 +43,9 @@ impl Kind {
             Self::RefreshToken => "grr_",
             Self::AccessToken => "gra_",
             Self::TokenId => "gri_",
+            Self::RequestUri => "urn:ietf:params:oauth:request_uri:grp_",
+            Self::DeviceCode => "grd_",
+            Self::StatelessTokenId => "grs_",
         }
     }
 
@@ -45,6 +55,9 @@ impl Kind {
             Self::RefreshToken => 2,
             Self::AccessToken => 3,
             Self::TokenId => 4,
+            Self::RequestUri => 5,
+            Self::DeviceCode => 6,
+            Self::StatelessTokenId => 7,
         }
     }
 }
@@ -56,16 +69,18 @@ pub(crate) struct Body {
     pub(crate) grant: GrantId,
     /// The rotation at which it was made; 0 for a code.
     pub(crate) serial: u32,
-    /// Of an access token: when it expires.
+    /// Of an access token, a device code and a pushed request: when it expires.
     pub(crate) expires_at: UnixTime,
     /// Of an access token: a bit for each token of the grant's scope, in order.
     pub(crate) scope: u64,
+    /// Of an access token: a bit for each resource of the grant, in order.
+    pub(crate) resources: u8,
 }
 
 impl Body {
     /// A handle that needs neither expiry nor scope of its own: the record has both.
     pub(crate) const fn of_record(kind: Kind, grant: GrantId, serial: u32) -> Self {
-        Self { kind, grant, serial, expires_at: UnixTime::MAX, scope: u64::MAX }
+        Self { kind, grant, serial, expires_at: UnixTime::MAX, scope: u64::MAX, resources: u8::MAX }
     }
 
     fn to_bytes(self, key: u8) -> Vec<u8> {
@@ -75,6 +90,7 @@ impl Body {
         bytes.extend(self.serial.to_be_bytes());
         bytes.extend(self.expires_at.as_secs().to_be_bytes());
         bytes.extend(self.scope.to_be_bytes());
+        bytes.push(self.resources);
         bytes
     }
 
@@ -84,19 +100,23 @@ impl Body {
         let (grant, rest) = rest.split_first_chunk()?;
         let (serial, rest) = rest.split_first_chunk()?;
         let (expires_at, rest) = rest.split_first_chunk()?;
-        let (scope, _) = rest.split_first_chunk()?;
+        let (scope, rest) = rest.split_first_chunk()?;
+        let (&resources, _) = rest.split_first()?;
         (number == kind.number()).then(|| Self {
             kind,
             grant: GrantId::from_bytes(*grant),
             serial: u32::from_be_bytes(*serial),
             expires_at: UnixTime::from_secs(u64::from_be_bytes(*expires_at)),
             scope: u64::from_be_bytes(*scope),
+            resources,
         })
     }
 }
 
-const BODY_BYTES: usize = 1 + 1 + 16 + 4 + 8 + 8;
+const BODY_BYTES: usize = 1 + 1 + 16 + 4 + 8 + 8 + 1;
 const HALF_BYTES: usize = 16;
+/// What stands for the salt where there is no record.
+const NO_SALT: [u8; 16] = [0; 16];
 
 /// A secret of the server that makes handles and seals interactions.
 #[derive(Clone, Debug)]
@@ -144,6 +164,7 @@ struct RingKey {
     id: u8,
     handles: hmac::Key,
     seals: hmac::Key,
+    user_codes: hmac::Key,
 }
 
 impl HandleRing {
@@ -158,18 +179,28 @@ impl HandleRing {
             id: key.id,
             handles: derive(key, "handle"),
             seals: derive(key, "seal"),
+            user_codes: derive(key, "user code"),
         };
         Self(keys.iter().map(ring_key).collect())
     }
 
     /// Writes a handle of a grant with the newest key.
     pub(crate) fn mint(&self, body: Body, grant: &Grant) -> SecretString {
+        self.mint_salted(body, &grant.salt)
+    }
+
+    /// Writes a handle that has no record, and so no salt.
+    pub(crate) fn mint_stateless(&self, body: Body) -> SecretString {
+        self.mint_salted(body, &NO_SALT)
+    }
+
+    fn mint_salted(&self, body: Body, salt: &[u8; 16]) -> SecretString {
         let Some(key) = self.0.first() else {
             return SecretString::from(String::new());
         };
         let mut bytes = body.to_bytes(key.id);
         let first = half(&key.handles, &bytes, None);
-        let second = half(&key.handles, &bytes, Some(&grant.salt));
+        let second = half(&key.handles, &bytes, Some(salt));
         bytes.extend(first);
         bytes.extend(second);
         SecretString::from(format!("{}{}", body.kind.prefix(), base64url::encode(bytes)))
@@ -202,6 +233,11 @@ impl HandleRing {
             Err(HandleFault::Malformed) => Ok(None),
             Err(HandleFault::Forged) => Err(Reason::Forged),
         }
+    }
+
+    /// Returns the keys that user codes are made under, the newest first.
+    pub(crate) fn user_code_keys(&self) -> impl Iterator<Item = &hmac::Key> {
+        self.0.iter().map(|key| &key.user_codes)
     }
 
     /// Signs text that leaves the server and comes back, under the newest key.
@@ -245,8 +281,16 @@ impl fmt::Debug for Opened {
 impl Opened {
     /// Checks the second half against the record: this very record made the handle.
     pub(crate) fn belongs_to(&self, grant: &Grant) -> bool {
-        let second = half(&self.key, &self.bytes, Some(&grant.salt));
-        self.body.grant == grant.id && bool::from(second.ct_eq(&self.second))
+        self.body.grant == grant.id && self.has_salt(&grant.salt)
+    }
+
+    /// Checks the second half of a handle that has no record.
+    pub(crate) fn is_stateless(&self) -> bool {
+        self.body.kind == Kind::StatelessTokenId && self.has_salt(&NO_SALT)
+    }
+
+    fn has_salt(&self, salt: &[u8; 16]) -> bool {
+        half(&self.key, &self.bytes, Some(salt)).ct_eq(&self.second).into()
     }
 }
 
@@ -260,213 +304,4 @@ pub(crate) enum HandleFault {
 }
 
 #[cfg(test)]
-mod tests {
-    use alloc::{borrow::ToOwned, format, string::String, vec, vec::Vec};
-
-    use grantry_core::{ClientId, CodeChallenge, Issuer, Scope, SecretBytes, UnixTime, base64url};
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::grant::{State, Subject};
-
-    const KINDS: [Kind; 4] = [Kind::Code, Kind::RefreshToken, Kind::AccessToken, Kind::TokenId];
-
-    fn key(id: u8, byte: u8) -> HandleKey {
-        HandleKey::new(id, SecretBytes::from(vec![byte; 32])).unwrap()
-    }
-
-    fn ring_of(issuer: &str, keys: &[HandleKey]) -> HandleRing {
-        HandleRing::new(&Issuer::parse(issuer).unwrap(), keys)
-    }
-
-    fn ring() -> HandleRing {
-        ring_of("https://as.example", &[key(1, 1)])
-    }
-
-    fn grant(id: [u8; 16], salt: [u8; 16]) -> Grant {
-        let time = UnixTime::from_secs(0);
-        Grant {
-            id: GrantId::from_bytes(id),
-            salt,
-            client_id: ClientId::parse("app").unwrap(),
-            subject: Subject::parse("alice").unwrap(),
-            scope: Scope::empty(),
-            audience: "https://api.example".into(),
-            redirect_uri: String::new(),
-            redirect_uri_named: true,
-            code_challenge: CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap(),
-            nonce: None,
-            authenticated_at: time,
-            created_at: time,
-            interaction_until: time,
-            expires_at: time,
-            state: State::CodeIssued,
-        }
-    }
-
-    fn body(kind: Kind) -> Body {
-        Body {
-            kind,
-            grant: GrantId::from_bytes([7; 16]),
-            serial: 3,
-            expires_at: UnixTime::from_secs(9),
-            scope: 5,
-        }
-    }
-
-    fn minted(ring: &HandleRing, kind: Kind) -> String {
-        ring.mint(body(kind), &grant([7; 16], [8; 16])).expose().to_owned()
-    }
-
-    /// Tells whether a text opens as a kind, and the record made it.
-    fn opens(ring: &HandleRing, kind: Kind, text: &str, record: &Grant) -> bool {
-        ring.open(kind, text).is_ok_and(|opened| opened.belongs_to(record))
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_minted_is_read_back(
-            kind in prop::sample::select(&KINDS[..]),
-            id in any::<[u8; 16]>(),
-            salt in any::<[u8; 16]>(),
-            serial in any::<u32>(),
-            expires_at in any::<u64>(),
-            scope in any::<u64>(),
-        ) {
-            let (ring, record) = (ring(), grant(id, salt));
-            let expires_at = UnixTime::from_secs(expires_at);
-            let body = Body { kind, grant: GrantId::from_bytes(id), serial, expires_at, scope };
-            let text = ring.mint(body, &record);
-            let opened = ring.open(kind, text.expose()).unwrap();
-            prop_assert_eq!(opened.body, body);
-            prop_assert!(opened.belongs_to(&record));
-        }
-
-        #[test]
-        fn any_text_is_read_without_panic(
-            kind in prop::sample::select(&KINDS[..]),
-            tail in "\\PC{0,120}",
-            bytes in prop::collection::vec(any::<u8>(), 60..80),
-        ) {
-            let text = format!("{}{tail}", kind.prefix());
-            let shaped = format!("{}{}", kind.prefix(), base64url::encode(bytes));
-            prop_assert!(ring().open(kind, &text).is_err());
-            prop_assert!(ring().open(kind, &shaped).is_err());
-        }
-
-        #[test]
-        fn one_handle_has_one_text(tail in "[A-Za-z0-9=+/ _-]{1,4}") {
-            let text = minted(&ring(), Kind::Code);
-            for other in [format!("{text}{tail}"), format!(" {text}"), text.to_lowercase()] {
-                prop_assert!(ring().open(Kind::Code, &other).is_err());
-            }
-        }
-    }
-
-    #[test]
-    fn every_flipped_bit_is_refused() {
-        let (ring, record) = (ring(), grant([7; 16], [8; 16]));
-        for kind in KINDS {
-            let text = minted(&ring, kind);
-            assert!(opens(&ring, kind, &text, &record));
-            let bytes = base64url::decode(text.split_at(4).1).unwrap();
-            for bit in 0..bytes.len() * 8 {
-                let mut changed: Vec<u8> = bytes.clone();
-                changed[bit / 8] ^= 1 << (bit % 8);
-                let changed = format!("{}{}", kind.prefix(), base64url::encode(&changed));
-                // Body and first half are checked before any read, the second half with the record.
-                let is_before_the_read = bit / 8 < BODY_BYTES + HALF_BYTES;
-                let fault = ring.open(kind, &changed).err();
-                assert_eq!(fault, is_before_the_read.then_some(HandleFault::Forged), "{bit}");
-                assert!(!opens(&ring, kind, &changed, &record), "{bit}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_other_length_is_malformed() {
-        let text = minted(&ring(), Kind::Code);
-        for length in 0..text.len() {
-            let fault = ring().open(Kind::Code, text.split_at(length).0).err();
-            assert_eq!(fault, Some(HandleFault::Malformed), "{length}");
-        }
-        let longer = format!("{text}AA");
-        assert_eq!(ring().open(Kind::Code, &longer).err(), Some(HandleFault::Malformed));
-    }
-
-    #[test]
-    fn one_kind_never_opens_as_another() {
-        for made in KINDS {
-            for wanted in KINDS {
-                let text = minted(&ring(), made);
-                let fault = ring().open(wanted, &text).err();
-                assert_eq!(fault, (made != wanted).then_some(HandleFault::Malformed));
-                let renamed = format!("{}{}", wanted.prefix(), text.split_at(4).1);
-                let fault = ring().open(wanted, &renamed).err();
-                assert_eq!(fault, (made != wanted).then_some(HandleFault::Forged));
-            }
-        }
-    }
-
-    #[test]
-    fn another_issuer_or_key_opens_nothing() {
-        let text = minted(&ring(), Kind::RefreshToken);
-        let others = [
-            ring_of("https://as.example/", &[key(1, 1)]),
-            ring_of("https://as.example", &[key(1, 2)]),
-            ring_of("https://as.example", &[key(2, 1)]),
-            ring_of("https://as.example", &[]),
-        ];
-        for other in others {
-            assert_eq!(other.open(Kind::RefreshToken, &text).err(), Some(HandleFault::Forged));
-        }
-    }
-
-    #[test]
-    fn an_older_key_opens_until_it_is_dropped_and_mints_nothing() {
-        let (old, record) = (minted(&ring(), Kind::Code), grant([7; 16], [8; 16]));
-        let both = ring_of("https://as.example", &[key(2, 2), key(1, 1)]);
-        let newest = ring_of("https://as.example", &[key(2, 2)]);
-        assert!(opens(&both, Kind::Code, &old, &record) && !opens(&newest, Kind::Code, &old, &record));
-        let new = minted(&both, Kind::Code);
-        assert_eq!(new, minted(&newest, Kind::Code));
-        assert!(opens(&newest, Kind::Code, &new, &record) && !opens(&ring(), Kind::Code, &new, &record));
-    }
-
-    /// Who has the key and not the table cannot know the salt.
-    #[test]
-    fn a_leaked_key_mints_nothing_without_the_salt() {
-        let record = grant([7; 16], [8; 16]);
-        for salt in [[0; 16], [7; 16], [9; 16]] {
-            let guess = ring().mint(body(Kind::RefreshToken), &grant([7; 16], salt));
-            assert!(ring().open(Kind::RefreshToken, guess.expose()).is_ok());
-            assert!(!opens(&ring(), Kind::RefreshToken, guess.expose(), &record));
-        }
-        // The half that needs no salt says nothing of the half that does.
-        let bytes = base64url::decode(minted(&ring(), Kind::RefreshToken).split_at(4).1).unwrap();
-        let (first, second) = bytes[BODY_BYTES..].split_at(HALF_BYTES);
-        assert_ne!(first, second);
-    }
-
-    /// Who has the table and not the key fails before the table is read.
-    #[test]
-    fn a_leaked_table_mints_nothing_without_the_key() {
-        let record = grant([7; 16], [8; 16]);
-        let guess = ring_of("https://as.example", &[key(1, 9)]).mint(body(Kind::RefreshToken), &record);
-        assert_eq!(ring().open(Kind::RefreshToken, guess.expose()).err(), Some(HandleFault::Forged));
-    }
-
-    #[test]
-    fn a_handle_belongs_to_its_own_record_alone() {
-        let text = minted(&ring(), Kind::Code);
-        assert!(opens(&ring(), Kind::Code, &text, &grant([7; 16], [8; 16])));
-        assert!(!opens(&ring(), Kind::Code, &text, &grant([6; 16], [8; 16])));
-        assert!(!opens(&ring(), Kind::Code, &text, &grant([7; 16], [9; 16])));
-    }
-
-    #[test]
-    fn a_handle_key_has_32_bytes_or_more() {
-        assert_eq!(HandleKey::new(1, SecretBytes::from(vec![1; 31])).unwrap_err(), HandleKeyError);
-        assert_eq!(HandleKey::new(9, SecretBytes::from(vec![1; 64])).unwrap().id(), 9);
-    }
-}
+mod tests;

@@ -6,32 +6,65 @@ use core::fmt;
 use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime, base64url};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::grant::{GrantId, Subject};
+use crate::answer::{ResponseMode, Target};
+use crate::client::Client;
+use crate::denial::Reason;
+use crate::grant::{GrantId, Person, Subject};
 use crate::server::Server;
 
-/// An authorization request that passed every check and needs a person.
+/// A request that passed every check and needs a person: to the authorization endpoint, or of a device.
 ///
-/// Only [`Server::authorize`] and [`Server::unseal`] make one. Nothing is stored for it: between the
-/// pages of a host it travels as sealed text.
+/// Only [`Server::authorize`], [`Server::verify_user_code`] and [`Server::unseal`] make one. Nothing is
+/// stored for it: between the pages of a host it travels as sealed text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Interaction {
     pub(crate) id: GrantId,
     pub(crate) issuer: String,
     pub(crate) client_id: ClientId,
     pub(crate) client_name: String,
-    pub(crate) redirect_uri: String,
-    pub(crate) redirect_uri_named: bool,
     pub(crate) scope: Scope,
     /// Whom the access tokens are for, as it stood when the request was checked.
-    pub(crate) audience: String,
-    pub(crate) state: Option<String>,
-    pub(crate) nonce: Option<String>,
-    pub(crate) code_challenge: CodeChallenge,
+    pub(crate) resources: Vec<String>,
+    pub(crate) flow: Flow,
     pub(crate) prompts: BTreeSet<Prompt>,
     pub(crate) max_age: Option<u64>,
     pub(crate) login_hint: Option<String>,
+    pub(crate) acr_values: Vec<String>,
     pub(crate) asked_at: UnixTime,
     pub(crate) expires_at: UnixTime,
+}
+
+/// What the person's answer leads to.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Flow {
+    /// A code, sent to a redirect URI.
+    Code { back: Back, code_challenge: CodeChallenge, nonce: Option<String> },
+    /// Tokens, sent to a redirect URI.
+    Implicit { back: Back, tokens: ImplicitTokens, nonce: Option<String> },
+    /// Tokens, which a device fetches.
+    Device,
+}
+
+/// Where the browser goes afterwards.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Back {
+    pub(crate) redirect_uri: String,
+    pub(crate) redirect_uri_named: bool,
+    pub(crate) state: Option<String>,
+}
+
+/// Which tokens a response type names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ImplicitTokens {
+    /// `token`
+    Access,
+    /// `id_token`
+    Id,
+    /// `id_token token`
+    Both,
 }
 
 impl Interaction {
@@ -47,10 +80,26 @@ impl Interaction {
         &self.client_name
     }
 
-    /// Returns where the browser goes afterwards; show its host on the consent page.
+    /// Returns where the browser goes afterwards; show its host on the consent page. `None` for a device,
+    /// whose person may not have it in hand: ask whether they began this
+    /// ([RFC 8628 section 5.4](https://www.rfc-editor.org/rfc/rfc8628#section-5.4)).
     #[must_use]
-    pub fn redirect_uri(&self) -> &str {
-        &self.redirect_uri
+    pub fn redirect_uri(&self) -> Option<&str> {
+        self.back().map(|back| back.redirect_uri.as_str())
+    }
+
+    /// Returns whom the access tokens are for
+    /// ([RFC 8707 section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+    #[must_use]
+    pub fn resources(&self) -> &[String] {
+        &self.resources
+    }
+
+    /// Returns the authentication contexts that the client would like, best first
+    /// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+    #[must_use]
+    pub fn acr_values(&self) -> &[String] {
+        &self.acr_values
     }
 
     /// Returns the scope that the client asks for.
@@ -101,6 +150,27 @@ impl Interaction {
         max_age.is_none_or(|max_age| age <= max_age)
     }
 
+    pub(crate) const fn back(&self) -> Option<&Back> {
+        match &self.flow {
+            Flow::Code { back, .. } | Flow::Implicit { back, .. } => Some(back),
+            Flow::Device => None,
+        }
+    }
+
+    /// Where to redirect to; `None` for a device.
+    pub(crate) fn target(&self) -> Option<Target<'_>> {
+        let mode = match self.flow {
+            Flow::Code { .. } | Flow::Device => ResponseMode::Query,
+            Flow::Implicit { .. } => ResponseMode::Fragment,
+        };
+        self.back().map(|back| Target {
+            issuer: &self.issuer,
+            redirect_uri: &back.redirect_uri,
+            state: back.state.as_deref(),
+            mode,
+        })
+    }
+
     /// Returns until when the person may answer.
     #[must_use]
     pub const fn expires_at(&self) -> UnixTime {
@@ -147,12 +217,15 @@ impl Prompt {
     }
 }
 
-/// Who said yes, and when they last proved who they are.
+/// Who said yes, and how and when they last proved who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
     pub(crate) subject: Subject,
     pub(crate) authenticated_at: UnixTime,
     pub(crate) narrowed: Option<Scope>,
+    pub(crate) acr: Option<String>,
+    pub(crate) amr: Vec<String>,
+    pub(crate) sid: Option<String>,
 }
 
 impl Approval {
@@ -160,7 +233,7 @@ impl Approval {
     /// `authenticated_at`.
     #[must_use]
     pub const fn new(subject: Subject, authenticated_at: UnixTime) -> Self {
-        Self { subject, authenticated_at, narrowed: None }
+        Self { subject, authenticated_at, narrowed: None, acr: None, amr: Vec::new(), sid: None }
     }
 
     /// Approves only what is also in `scope`.
@@ -170,10 +243,52 @@ impl Approval {
         self
     }
 
+    /// Says in which context the person logged in
+    /// ([OpenID Connect Core section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken), `acr`).
+    #[must_use]
+    pub fn with_acr(mut self, acr: impl Into<String>) -> Self {
+        self.acr = Some(acr.into());
+        self
+    }
+
+    /// Says by which methods the person logged in
+    /// ([RFC 8176 section 2](https://www.rfc-editor.org/rfc/rfc8176#section-2), `amr`).
+    #[must_use]
+    pub fn with_amr(mut self, methods: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.amr = methods.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Names the session of the person at the server, for logout
+    /// ([OpenID Connect Front-Channel Logout section 3](https://openid.net/specs/openid-connect-frontchannel-1_0.html#OPLogout), `sid`).
+    /// It is not the session's secret.
+    #[must_use]
+    pub fn with_sid(mut self, sid: impl Into<String>) -> Self {
+        self.sid = Some(sid.into());
+        self
+    }
+
     pub(crate) fn granted(&self, asked: &Scope) -> Scope {
         self.narrowed
             .as_ref()
             .map_or_else(|| asked.clone(), |scope| asked.filter(|token| scope.contains(token)))
+    }
+
+    pub(crate) fn person(&self) -> Person {
+        Person {
+            subject: self.subject.clone(),
+            authenticated_at: self.authenticated_at,
+            acr: self.acr.clone(),
+            amr: self.amr.clone(),
+            sid: self.sid.clone(),
+        }
+    }
+
+    /// Refuses a person with the name of the client: a token whose `sub` is its `client_id` is the client's
+    /// own.
+    // RFC 9700 section 4.15
+    pub(crate) fn check_subject(&self, client: &Client) -> Result<(), Reason> {
+        if self.subject.as_str() == client.id().as_str() { Err(Reason::SubjectIsClient) } else { Ok(()) }
     }
 }
 
@@ -239,16 +354,13 @@ struct Sealed {
     issuer: String,
     client_id: ClientId,
     client_name: String,
-    redirect_uri: String,
-    redirect_uri_named: bool,
     scope: Scope,
-    audience: String,
-    state: Option<String>,
-    nonce: Option<String>,
-    code_challenge: CodeChallenge,
+    resources: Vec<String>,
+    flow: Flow,
     prompts: BTreeSet<Prompt>,
     max_age: Option<u64>,
     login_hint: Option<String>,
+    acr_values: Vec<String>,
     asked_at: UnixTime,
     expires_at: UnixTime,
 }

@@ -1,20 +1,22 @@
 //! The introspection endpoint ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use grantry_core::{ClientId, HttpRequest, HttpResponse, Issuer, Moment, Scope, UnixTime};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::client::{Client, IntrospectionRight};
+use crate::decision::Decision;
 use crate::denial::{Denial, Reason};
-use crate::event::{Effect, Event, EventKind, Reply};
+use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
 use crate::grant::{Grant, Subject};
 use crate::handle::Opened;
-use crate::issue::scope_of_bits;
-use crate::operation::{Decision, Lookup, Operation, Records};
-use crate::presented_token::PresentedToken;
+use crate::issue::Audience;
+use crate::operation::{Lookup, Operation, Records};
+use crate::presented_token::{Found, PresentedToken};
 use crate::server::Server;
+use crate::stateless_token::PresentedClaims;
 
 impl Server {
     /// Reads an introspection request. The caller has to be a confidential client.
@@ -55,18 +57,32 @@ pub struct ActiveToken {
     pub scope: Scope,
     /// The client it was issued to.
     pub client_id: ClientId,
-    /// The person it speaks for.
-    pub sub: Subject,
+    /// The person it speaks for, or the client, where that speaks for itself.
+    pub sub: String,
     /// When it expires.
     pub exp: UnixTime,
+    /// When it was issued, of an access token without a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iat: Option<UnixTime>,
     /// Who issued it.
     pub iss: Issuer,
     /// Whom an access token is for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub aud: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "one_or_several")]
+    pub aud: Vec<String>,
     /// `Bearer` for an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<&'static str>,
+    /// In which context the person logged in
+    /// ([RFC 9470 section 6.2](https://www.rfc-editor.org/rfc/rfc9470#section-6.2)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// When the person logged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<UnixTime>,
+}
+
+fn one_or_several<S: Serializer>(audiences: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    Audience::new(audiences.iter().map(String::as_str).collect()).serialize(serializer)
 }
 
 impl Introspection {
@@ -90,7 +106,7 @@ impl Introspection {
 impl Operation for Introspect {
     type Reply = Reply<Introspection>;
 
-    fn lookup(&self) -> Lookup<'_> {
+    fn lookup(&self, _: &Moment) -> Lookup<'_> {
         self.request.as_ref().map_or_else(|_| Lookup::default(), PresentedToken::lookup)
     }
 
@@ -99,13 +115,12 @@ impl Operation for Introspect {
         Decision::Reply(match self.introspect(records, moment.time()) {
             Ok(reply) => reply,
             Err(reason) => {
-                let event = Event::new(EventKind::RequestRefused, Effect::Nothing);
                 let answer = if reason == Reason::Forged {
                     Introspection::Inactive
                 } else {
                     Introspection::Denied(reason.into())
                 };
-                Reply::new(answer, event.of_client(client_id).denied(reason))
+                Reply::new(answer, Event::refused(Endpoint::Introspection, reason).of_client(client_id))
             }
         })
     }
@@ -120,44 +135,88 @@ impl Introspect {
         if !client.is_confidential() {
             return Err(Reason::ClientNotConfidential);
         }
-        let event = Event::new(EventKind::TokenIntrospected, Effect::Nothing);
-        let found = request.found(authenticated, records)?;
-        let Some((token, record)) =
-            found.filter(|(token, record)| may_introspect(client, &record.grant, token))
-        else {
-            return Ok(Reply::new(Introspection::Inactive, event.of_client(Some(client.id()))));
+        let event = Event::new(Endpoint::Introspection, EventKind::TokenIntrospected, Effect::Nothing);
+        let of_caller = |event: Event| event.of_client(Some(client.id()));
+        let found = request.found(authenticated, records)?.filter(|found| may_introspect(client, found));
+        let (answer, event) = match found {
+            None => (None, event),
+            Some(Found::Stateless(claims)) => (self.server.describe_stateless(claims, now), event),
+            Some(Found::OfGrant(token, record)) => {
+                let is_alive = !records.is_subject_suspended() && record.grant.is_active(now);
+                let alive = is_alive.then(|| self.server.describe(&record.grant, token, now)).flatten();
+                (alive, event.of_grant(&record.grant))
+            }
         };
-        let grant = &record.grant;
-        let event = event.of_grant(grant).of_client(Some(client.id()));
-        let answer =
-            if grant.is_active(now) { self.describe(grant, token, now) } else { Introspection::Inactive };
-        Ok(Reply::new(answer, event))
+        Ok(Reply::new(answer.map_or(Introspection::Inactive, Introspection::Active), of_caller(event)))
     }
+}
 
-    fn describe(&self, grant: &Grant, token: &Opened, now: UnixTime) -> Introspection {
+impl Server {
+    fn describe(&self, grant: &Grant, token: &Opened, now: UnixTime) -> Option<ActiveToken> {
         let is_access_token = token.is_access_token();
         let (scope, exp) = if is_access_token {
-            (scope_of_bits(&grant.scope, token.body.scope), token.body.expires_at)
+            (grant.scope_of_bits(token.body.scope), token.body.expires_at)
         } else {
-            (grant.scope.clone(), self.server.refresh_token_expires_at(grant))
+            (grant.scope.clone(), self.refresh_token_expires_at(grant))
         };
-        if now >= exp || !(is_access_token || token.is_live_refresh_token(grant)) {
-            return Introspection::Inactive;
+        let has_ended = self.config.policy.has_ended(&grant.client_id, grant.created_at);
+        if now >= exp || has_ended || !(is_access_token || token.is_live_refresh_token(grant)) {
+            return None;
         }
-        Introspection::Active(ActiveToken {
+        let resources =
+            if is_access_token { grant.resources_of_bits(token.body.resources) } else { Vec::new() };
+        let person = grant.person.as_ref();
+        Some(ActiveToken {
             scope,
             client_id: grant.client_id.clone(),
-            sub: grant.subject.clone(),
+            sub: grant.subject().map_or(grant.client_id.as_str(), Subject::as_str).into(),
             exp,
-            iss: self.server.config.issuer.clone(),
-            aud: is_access_token.then(|| grant.audience.clone()),
+            iat: None,
+            iss: self.config.issuer.clone(),
+            aud: resources.into_iter().map(String::from).collect(),
             token_type: is_access_token.then_some("Bearer"),
+            acr: person.and_then(|person| person.acr.clone()),
+            auth_time: person.map(|person| person.authenticated_at),
+        })
+    }
+
+    fn describe_stateless(&self, claims: &PresentedClaims, now: UnixTime) -> Option<ActiveToken> {
+        let has_ended = self.config.policy.has_ended(&claims.client_id, claims.iat);
+        (now < claims.exp && !has_ended).then(|| ActiveToken {
+            scope: claims.scope.clone(),
+            client_id: claims.client_id.clone(),
+            sub: claims.client_id.as_str().into(),
+            exp: claims.exp,
+            iat: Some(claims.iat),
+            iss: self.config.issuer.clone(),
+            aud: claims.audiences().to_vec(),
+            token_type: Some("Bearer"),
+            acr: None,
+            auth_time: None,
         })
     }
 }
 
-// RFC 7662 section 4: a resource server sees access tokens only, a client its own tokens.
-fn may_introspect(client: &Client, grant: &Grant, token: &Opened) -> bool {
-    let own = grant.client_id == *client.id();
-    own || (client.introspection() == IntrospectionRight::AccessTokens && token.is_access_token())
+// RFC 7662 section 4: a resource server sees access tokens only, and those for itself; a client its own.
+fn may_introspect(client: &Client, found: &Found<'_>) -> bool {
+    let (holder, is_access_token) = match found {
+        Found::OfGrant(token, record) => (&record.grant.client_id, token.is_access_token()),
+        Found::Stateless(claims) => (&claims.client_id, true),
+    };
+    if holder == client.id() {
+        return true;
+    }
+    is_access_token
+        && match (client.introspection(), found) {
+            (IntrospectionRight::Own, _) => false,
+            (IntrospectionRight::AccessTokens, _) => true,
+            (IntrospectionRight::AccessTokensFor(own), Found::OfGrant(token, record)) => record
+                .grant
+                .resources_of_bits(token.body.resources)
+                .iter()
+                .any(|resource| own.contains(*resource)),
+            (IntrospectionRight::AccessTokensFor(own), Found::Stateless(claims)) => {
+                claims.audiences().iter().any(|resource| own.contains(resource))
+            }
+        }
 }

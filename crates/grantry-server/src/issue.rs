@@ -1,15 +1,16 @@
 //! What a client gets for a grant: access token, refresh token, ID token.
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
+use core::time::Duration;
 
-use grantry_core::{HttpResponse, Scope, SecretString, UnixTime, base64url};
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use grantry_core::{ClientId, HttpResponse, Issuer, Scope, SecretString, UnixTime, base64url};
+use serde::{Serialize, Serializer};
 
 use crate::client::{Client, GrantType};
+use crate::decision::Decision;
 use crate::denial::{Denial, Reason};
-use crate::grant::{Grant, State};
+use crate::grant::{Grant, Origin, State, Subject};
 use crate::handle::{Body, Kind};
 use crate::policy::{AccessTokenFormat, RefreshTokens};
 use crate::server::Server;
@@ -52,6 +53,21 @@ impl TokenAnswer {
     }
 }
 
+impl From<TokenSet> for TokenAnswer {
+    fn from(tokens: TokenSet) -> Self {
+        let Some(access_token) = tokens.access_token else {
+            return Self::Denied(Reason::SigningFailed.into());
+        };
+        Self::Issued(TokenResponse {
+            access_token,
+            expires_in: tokens.expires_in,
+            refresh_token: tokens.refresh_token,
+            id_token: tokens.id_token,
+            scope: tokens.scope,
+        })
+    }
+}
+
 impl TokenResponse {
     fn to_response(&self) -> HttpResponse {
         #[derive(Serialize)]
@@ -88,17 +104,29 @@ impl fmt::Debug for TokenResponse {
     }
 }
 
-/// One issue of tokens, at the redemption of a code or at a refresh.
+/// Which tokens of a grant are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// An access token, and what goes with it.
+    All,
+    /// An access token alone.
+    AccessToken,
+    /// An ID token alone.
+    IdToken,
+}
+
+/// One issue of tokens, at the redemption of a code, at a refresh or at once.
 pub(crate) struct Issue<'a> {
     pub(crate) server: &'a Server,
     pub(crate) client: &'a Client,
     /// The grant as it stands once the change is applied.
-    pub(crate) grant: &'a Grant,
+    pub(crate) grant: Grant,
+    pub(crate) wanted: Wanted,
     /// The scope of this access token, within the grant's.
     pub(crate) scope: Scope,
-    /// The resources that the request names.
+    /// The resources that the request names; without any, those of the grant.
     pub(crate) resources: &'a [String],
-    /// The nonce, at redemption only
+    /// The nonce, with the first ID token only
     /// ([OpenID Connect Core section 12.2](https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse)).
     pub(crate) nonce: Option<&'a str>,
     /// When the answer is given. Tokens are made as of the state's own time, so that a repeated answer
@@ -106,13 +134,23 @@ pub(crate) struct Issue<'a> {
     pub(crate) now: UnixTime,
 }
 
+/// The tokens of one issue.
+pub(crate) struct TokenSet {
+    pub(crate) access_token: Option<SecretString>,
+    pub(crate) expires_in: u64,
+    pub(crate) refresh_token: Option<SecretString>,
+    pub(crate) id_token: Option<SecretString>,
+    pub(crate) scope: Scope,
+}
+
 impl Issue<'_> {
-    /// Makes the tokens. A signature that fails leaves nothing behind: it comes before the commit.
-    pub(crate) fn tokens(mut self) -> Result<TokenResponse, Reason> {
-        // RFC 8707 section 2.2: within what was granted.
-        if self.resources.iter().any(|resource| *resource != self.grant.audience) {
-            return Err(Reason::ResourceUnknown);
-        }
+    /// Makes the tokens and goes on with them and the grant. A signature that fails leaves nothing
+    /// behind: it comes before the commit.
+    pub(crate) fn tokens<R>(
+        mut self,
+        then: impl FnOnce(TokenSet, Grant) -> Decision<R> + Send + 'static,
+    ) -> Result<Decision<R>, Reason> {
+        let resources = self.resource_bits()?;
         // What the client may no longer ask for, it no longer gets.
         self.scope = self.scope.filter(|token| self.client.scope().contains(token));
         if self.scope.is_empty() {
@@ -121,82 +159,122 @@ impl Issue<'_> {
         let State::Active { serial, since } = self.grant.state else {
             return Err(Reason::GrantRevoked);
         };
-        let lifetime = self.server.config.policy.access_token_lifetime;
+        let lifetime = self.server.access_token_lifetime(self.client, &self.scope);
         let expires_at = since.saturating_add(lifetime).min(self.grant.expires_at);
-        let access_token = self.access_token(serial, since, expires_at)?;
-        let id_token = match self.scope.contains("openid") {
-            true => Some(self.id_token(&access_token, since)?),
-            false => None,
+        let access_token = (self.wanted != Wanted::IdToken)
+            .then(|| self.access_token(Stamp { serial, since, expires_at, resources }));
+        let mut set = TokenSet {
+            access_token: None,
+            expires_in: expires_at.saturating_since(self.now).as_secs(),
+            refresh_token: if self.wanted == Wanted::All { self.refresh_token(serial) } else { None },
+            id_token: None,
+            scope: Scope::empty(),
         };
-        // A grant that was refreshed goes on, also where a later policy would not begin it: the client
-        // would keep its old token, and raise the alarm by it.
-        let goes_on = serial > 1 || self.server.has_refresh_token(self.client, self.grant);
-        let refresh_token = goes_on.then(|| {
-            self.server
-                .config
-                .handles
-                .mint(Body::of_record(Kind::RefreshToken, self.grant.id, serial), self.grant)
-        });
-        let expires_in = expires_at.saturating_since(self.now).as_secs();
-        Ok(TokenResponse { access_token, expires_in, refresh_token, id_token, scope: self.scope })
+        let has_id_token = self.wanted != Wanted::AccessToken && self.scope.contains("openid");
+        let id_token = if has_id_token { self.id_token(since) } else { None };
+        let (server, now, grant) = (self.server.clone(), self.now, self.grant);
+        set.scope = self.scope;
+
+        let finish = move |access_token: Option<SecretString>| {
+            set.access_token = access_token;
+            let Some(mut claims) = id_token else { return Ok(then(set, grant)) };
+            claims.at_hash = set.access_token.as_ref().map(|token| server.token_hash(token));
+            server.sign("JWT", &claims, now, move |id_token| {
+                set.id_token = Some(id_token);
+                Ok(then(set, grant))
+            })
+        };
+        let decided = match access_token {
+            None => finish(None),
+            Some(AccessToken::Opaque(handle)) => finish(Some(handle)),
+            Some(AccessToken::Jwt(claims)) => {
+                self.server.sign("at+jwt", &*claims, now, |token| finish(Some(token)))
+            }
+        };
+        decided.map_err(|_| Reason::SigningFailed)
     }
 
-    fn access_token(
-        &self,
-        serial: u32,
-        since: UnixTime,
-        expires_at: UnixTime,
-    ) -> Result<SecretString, Reason> {
+    // RFC 8707 section 2.2: within what was granted.
+    fn resource_bits(&self) -> Result<u8, Reason> {
+        if self.resources.iter().any(|resource| !self.grant.resources.contains(resource)) {
+            return Err(Reason::ResourceUnknown);
+        }
+        let named = |resource: &str| {
+            self.resources.is_empty() || self.resources.iter().any(|named| named == resource)
+        };
+        let bits = bits(self.grant.resources.iter().map(String::as_str), named);
+        Ok(u8::try_from(bits).unwrap_or(u8::MAX))
+    }
+
+    // A grant that was refreshed goes on, also where a later policy would not begin it: the client
+    // would keep its old token, and raise the alarm by it.
+    fn refresh_token(&self, serial: u32) -> Option<SecretString> {
+        let goes_on = serial > 1 || self.server.has_refresh_token(self.client, &self.grant);
+        let body = || Body::of_record(Kind::RefreshToken, self.grant.id, serial);
+        goes_on.then(|| self.server.config.handles.mint(body(), &self.grant))
+    }
+
+    fn access_token(&self, stamp: Stamp) -> AccessToken {
         let kind = match self.server.config.policy.access_token_format {
             AccessTokenFormat::Opaque => Kind::AccessToken,
             AccessTokenFormat::Jwt => Kind::TokenId,
         };
-        let scope = scope_bits(&self.grant.scope, &self.scope);
-        let body = Body { kind, grant: self.grant.id, serial, expires_at, scope };
-        let handle = self.server.config.handles.mint(body, self.grant);
+        let Stamp { serial, since, expires_at, resources } = stamp;
+        let scope = bits(self.grant.scope.iter(), |token| self.scope.contains(token));
+        let body = Body { kind, grant: self.grant.id, serial, expires_at, scope, resources };
+        let handle = self.server.config.handles.mint(body, &self.grant);
         if kind == Kind::AccessToken {
-            return Ok(handle);
+            return AccessToken::Opaque(handle);
         }
-        let claims = AccessTokenClaims {
-            iss: self.server.config.issuer.as_str(),
-            sub: self.grant.subject.as_str(),
-            aud: &self.grant.audience,
-            client_id: self.grant.client_id.as_str(),
-            scope: &self.scope,
+        let person = self.grant.person.as_ref();
+        AccessToken::Jwt(Box::new(AccessTokenClaims {
+            iss: self.server.config.issuer.clone(),
+            sub: person.map_or(self.grant.client_id.as_str(), |person| person.subject.as_str()).into(),
+            aud: Audience::new(self.grant.resources_of_bits(resources)),
+            client_id: self.grant.client_id.clone(),
+            scope: self.scope.clone(),
             exp: expires_at,
             iat: since,
-            auth_time: self.grant.authenticated_at,
-            jti: handle.expose(),
-        };
-        self.sign("at+jwt", &claims)
+            auth_time: person.map(|person| person.authenticated_at),
+            jti: handle,
+        }))
     }
 
-    fn id_token(&self, access_token: &SecretString, since: UnixTime) -> Result<SecretString, Reason> {
-        // OpenID Connect Core section 3.1.3.6: the left half of the hash that RS256 uses.
-        let hash = Sha256::digest(access_token.expose());
-        let claims = IdTokenClaims {
-            iss: self.server.config.issuer.as_str(),
-            sub: self.grant.subject.as_str(),
-            aud: self.grant.client_id.as_str(),
+    fn id_token(&self, since: UnixTime) -> Option<IdTokenClaims> {
+        let person = self.grant.person.as_ref()?;
+        Some(IdTokenClaims {
+            iss: self.server.config.issuer.clone(),
+            sub: person.subject.clone(),
+            aud: self.grant.client_id.clone(),
             exp: since.saturating_add(self.server.config.policy.id_token_lifetime),
             iat: since,
-            auth_time: self.grant.authenticated_at,
-            nonce: self.nonce,
-            at_hash: base64url::encode(hash.get(..16).unwrap_or_default()),
-        };
-        self.sign("JWT", &claims)
+            auth_time: person.authenticated_at,
+            nonce: self.nonce.map(String::from),
+            at_hash: None,
+        })
     }
+}
 
-    fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<SecretString, Reason> {
-        let signed = self.server.config.signing_key.sign_claims(Some(typ), claims);
-        signed.map(SecretString::from).map_err(|_| Reason::SigningFailed)
-    }
+/// The numbers of one access token.
+struct Stamp {
+    serial: u32,
+    since: UnixTime,
+    expires_at: UnixTime,
+    resources: u8,
+}
+
+/// An access token, or what becomes one when it is signed.
+enum AccessToken {
+    Opaque(SecretString),
+    Jwt(Box<AccessTokenClaims>),
 }
 
 impl Server {
     /// Tells whether a grant of this client comes with a refresh token.
     pub(crate) fn has_refresh_token(&self, client: &Client, grant: &Grant) -> bool {
-        client.has_grant_type(GrantType::RefreshToken)
+        // RFC 6749 sections 4.2.2 and 4.4.3
+        !matches!(grant.origin, Origin::Implicit | Origin::Client)
+            && client.has_grant_type(GrantType::RefreshToken)
             && match self.config.policy.refresh_tokens {
                 RefreshTokens::WhenRegistered => true,
                 RefreshTokens::WithOfflineAccess => {
@@ -205,46 +283,114 @@ impl Server {
                 }
             }
     }
+
+    /// Until when a grant lives whose first tokens are given out at `now`.
+    pub(crate) fn grant_expires_at(&self, client: &Client, grant: &Grant, now: UnixTime) -> UnixTime {
+        let policy = &self.config.policy;
+        now.saturating_add(if self.has_refresh_token(client, grant) {
+            client.refresh_token_lifetime().unwrap_or(policy.refresh_token_lifetime)
+        } else {
+            self.access_token_lifetime(client, &grant.scope)
+        })
+    }
+
+    /// The client's own time or the policy's, and no longer than any token of the scope allows.
+    pub(crate) fn access_token_lifetime(&self, client: &Client, scope: &Scope) -> Duration {
+        let policy = &self.config.policy;
+        let general = client.access_token_lifetime().unwrap_or(policy.access_token_lifetime);
+        scope
+            .iter()
+            .filter_map(|token| policy.scope_lifetimes.get(token))
+            .fold(general, |least, own| least.min(*own))
+    }
+
+    // OpenID Connect Core section 3.1.3.6: the left half of the hash of the signature's algorithm.
+    fn token_hash(&self, token: &SecretString) -> String {
+        let digest = self.config.keys.algorithm().digest(token.expose().as_bytes());
+        base64url::encode(digest.get(..digest.len() / 2).unwrap_or_default())
+    }
 }
 
-fn scope_bits(granted: &Scope, issued: &Scope) -> u64 {
-    let bit = |(index, token)| if issued.contains(token) { 1_u64 << index } else { 0 };
-    granted.iter().take(64).enumerate().map(bit).sum()
+impl Grant {
+    /// Reads the scope that an access token names.
+    pub(crate) fn scope_of_bits(&self, bits: u64) -> Scope {
+        let mut bits = Bits(bits);
+        self.scope.filter(|_| bits.next())
+    }
+
+    /// Reads the resources that an access token names.
+    pub(crate) fn resources_of_bits(&self, bits: u8) -> Vec<&str> {
+        let mut bits = Bits(bits.into());
+        self.resources.iter().map(String::as_str).filter(|_| bits.next()).collect()
+    }
 }
 
-/// Reads what [`scope_bits`] wrote.
-pub(crate) fn scope_of_bits(granted: &Scope, bits: u64) -> Scope {
-    let mut index = 0;
-    granted.filter(|_| {
-        index += 1;
-        bits.checked_shr(index - 1).unwrap_or(0) & 1 == 1
-    })
+/// A bit for each of the first 64 items that `is_set` holds for.
+fn bits<'t>(items: impl Iterator<Item = &'t str>, is_set: impl Fn(&str) -> bool) -> u64 {
+    let bit = |(index, item)| if is_set(item) { 1_u64 << index } else { 0 };
+    items.take(64).enumerate().map(bit).sum()
+}
+
+/// Reads what [`bits`] wrote, item by item.
+struct Bits(u64);
+
+impl Bits {
+    const fn next(&mut self) -> bool {
+        let bit = self.0 & 1 == 1;
+        self.0 >>= 1;
+        bit
+    }
+}
+
+/// One audience as a string, several as an array
+/// ([RFC 7519 section 4.1.3](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.3)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    pub(crate) fn new(resources: Vec<&str>) -> Self {
+        match resources.as_slice() {
+            [one] => Self::One((*one).into()),
+            _ => Self::Several(resources.into_iter().map(String::from).collect()),
+        }
+    }
 }
 
 /// The claims of RFC 9068 section 2.2.
 #[derive(Serialize)]
-struct AccessTokenClaims<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: &'a str,
-    client_id: &'a str,
-    scope: &'a Scope,
-    exp: UnixTime,
-    iat: UnixTime,
-    auth_time: UnixTime,
-    jti: &'a str,
+pub(crate) struct AccessTokenClaims {
+    pub(crate) iss: Issuer,
+    pub(crate) sub: String,
+    pub(crate) aud: Audience,
+    pub(crate) client_id: ClientId,
+    pub(crate) scope: Scope,
+    pub(crate) exp: UnixTime,
+    pub(crate) iat: UnixTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_time: Option<UnixTime>,
+    #[serde(serialize_with = "exposed")]
+    pub(crate) jti: SecretString,
+}
+
+fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
 }
 
 /// The claims of OpenID Connect Core section 2.
 #[derive(Serialize)]
-struct IdTokenClaims<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: &'a str,
+struct IdTokenClaims {
+    iss: Issuer,
+    sub: Subject,
+    aud: ClientId,
     exp: UnixTime,
     iat: UnixTime,
     auth_time: UnixTime,
     #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<&'a str>,
-    at_hash: String,
+    nonce: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_hash: Option<String>,
 }

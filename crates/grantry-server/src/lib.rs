@@ -46,7 +46,7 @@
 //! // Alice logs in and agrees; a grant is stored, and her browser takes the code back.
 //! let approval = Approval::new(Subject::parse("alice")?, now);
 //! let reply = run(&store, &server.approve(*interaction, approval), Moment::new(now, other_seed))?;
-//! let Approved::Redirect(redirect) = reply.answer else { panic!("the client is gone") };
+//! let Answered::Redirect(redirect) = reply.answer else { panic!("the client is gone") };
 //! assert!(redirect.url().expose().starts_with("https://app.example/cb?code=grc_"));
 //! # Ok(())
 //! # }
@@ -64,12 +64,18 @@ pub mod life_of_a_grant {}
 mod answer;
 mod approve;
 mod authentication;
+mod authorization_request;
 mod authorize;
 mod client;
+mod client_grant;
 mod code_grant;
+mod decision;
 mod denial;
+mod device_authorization;
+mod device_grant;
 mod event;
 mod grant;
+mod grant_record;
 mod handle;
 mod interaction;
 mod introspect;
@@ -78,24 +84,37 @@ mod issue;
 mod memory;
 mod metadata;
 mod operation;
+mod password_grant;
 mod policy;
 mod presented_token;
+mod pushed_request;
 mod redirect_uri;
 mod refresh_grant;
+mod refuse;
 mod revoke;
 mod run;
 mod server;
+mod signing;
+mod stateless_token;
 mod store;
 mod token;
 mod transition;
+mod user_code;
+mod verification;
 
 pub use answer::{Page, Redirect};
-pub use approve::{Approve, Approved, Refusal};
-pub use authorize::{Authorization, Authorize, MAX_LOGIN_HINT_BYTES, MAX_NONCE_BYTES, MAX_STATE_BYTES};
+pub use approve::{Answered, Approve};
+pub use authorization_request::{
+    MAX_ACR_VALUES_BYTES, MAX_LOGIN_HINT_BYTES, MAX_NONCE_BYTES, MAX_STATE_BYTES,
+};
+pub use authorize::{Authorization, Authorize};
 pub use client::{Client, ClientAuthentication, GrantType, IntrospectionRight, SecretDigest};
+pub use decision::{Change, ChangeSet, ClaimId, Commit, Conflict, Decision, Outcome, SignRequest, Signature};
 pub use denial::{Denial, Reason};
-pub use event::{Effect, Event, EventKind, Reply};
-pub use grant::{Grant, GrantId, RecordError, Subject, SubjectError};
+pub use device_authorization::{DeviceAnswer, DeviceAuthorization, DeviceResponse};
+pub use event::{Effect, Endpoint, Event, EventKind, Reply};
+pub use grant::{Grant, GrantId, Subject, SubjectError};
+pub use grant_record::RecordError;
 pub use handle::{HandleKey, HandleKeyError};
 pub use interaction::{Approval, Interaction, Prompt, UnsealError};
 pub use introspect::{ActiveToken, Introspect, Introspection};
@@ -103,14 +122,18 @@ pub use issue::{TokenAnswer, TokenResponse};
 #[cfg(feature = "std")]
 pub use memory::MemoryStore;
 pub use metadata::{Metadata, OpenIdMetadata};
-pub use operation::{
-    Change, ChangeSet, ClaimId, Commit, Conflict, Decision, Lookup, Operation, Outcome, Records, Version,
-    Versioned,
-};
+pub use operation::{Lookup, Operation, Records, Version, Versioned};
 pub use policy::{AccessTokenFormat, Policy, RefreshTokens};
+pub use pushed_request::{MAX_PUSHED_REQUEST_BYTES, Push, Pushed, PushedResponse};
 pub use redirect_uri::{ApplicationType, RedirectUri, RedirectUriError};
+pub use refuse::{Refusal, Refuse};
 pub use revoke::{Revoke, Revoked};
-pub use run::{MAX_ROUNDS, RunError, run, run_async};
+pub use run::{
+    AsyncSigner, MAX_ROUNDS, NoSigner, RunError, SendSigner, Signer, run, run_async, run_async_with_signer,
+    run_with_signer,
+};
 pub use server::{Endpoints, Server, ServerError};
+pub use signing::IssuerKey;
 pub use store::{AsyncStore, SendStore, Store};
-pub use token::Token;
+pub use token::{ResourceOwnerCredentials, Token};
+pub use verification::{Verification, VerifyUserCode};

@@ -1,14 +1,17 @@
 //! A store in memory, for tests, demonstrations and servers that may forget on restart.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use core::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use grantry_core::{ClientId, UnixTime};
 
-use crate::grant::{Grant, GrantId, RecordError};
-use crate::operation::{Change, ChangeSet, ClaimId, Lookup, Outcome, Records, Version};
-use crate::{Client, SendStore, Store};
+use crate::client::Client;
+use crate::decision::{Change, ChangeSet, ClaimId, Outcome};
+use crate::grant::{Grant, GrantId};
+use crate::grant_record::RecordError;
+use crate::operation::{Lookup, Records, Version};
+use crate::store::{SendStore, Store};
 
 /// A store in memory behind one lock.
 ///
@@ -19,7 +22,7 @@ pub struct MemoryStore(Mutex<Tables>);
 
 #[derive(Debug, Default)]
 struct Tables {
-    clients: BTreeMap<ClientId, Client>,
+    clients: BTreeMap<ClientId, Arc<Client>>,
     grants: BTreeMap<GrantId, Row>,
     claims: BTreeMap<ClaimId, UnixTime>,
 }
@@ -51,7 +54,7 @@ impl MemoryStore {
 
     /// Adds a client or replaces its registration.
     pub fn put_client(&self, client: Client) {
-        self.tables().clients.insert(client.id().clone(), client);
+        self.tables().clients.insert(client.id().clone(), Arc::new(client));
     }
 
     /// Removes a client; its codes and tokens fail from now on.
@@ -82,7 +85,7 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let mut records = Records::new();
         if let Some(client) = lookup.client.and_then(|id| tables.clients.get(id)) {
-            records = records.with_client(client.clone());
+            records = records.with_client(Arc::clone(client));
         }
         if let Some(row) = lookup.grant.and_then(|id| tables.grants.get(&id)) {
             records = records.with_grant(Grant::from_bytes(&row.bytes)?, row.version);

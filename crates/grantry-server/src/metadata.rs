@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
-use grantry_core::{CodeChallenge, HttpResponse, Issuer};
+use grantry_core::{CodeChallenge, HttpResponse, Issuer, UnixTime};
 use serde::Serialize;
 
 use crate::client::GrantType;
@@ -27,12 +27,18 @@ pub struct Metadata {
     /// Where tokens are looked up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub introspection_endpoint: Option<String>,
+    /// Where clients push requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pushed_authorization_request_endpoint: Option<String>,
+    /// Where devices begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_authorization_endpoint: Option<String>,
     /// The scopes of the server.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes_supported: Vec<String>,
-    /// `code`.
+    /// `code`, and where the implicit grant is served its types.
     pub response_types_supported: Vec<&'static str>,
-    /// `query`.
+    /// `query`, and where the implicit grant is served `fragment`.
     pub response_modes_supported: Vec<&'static str>,
     /// The grants of the token endpoint.
     pub grant_types_supported: Vec<&'static str>,
@@ -59,9 +65,18 @@ pub struct Metadata {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OpenIdMetadata {
+    /// Where clients learn who the person is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userinfo_endpoint: Option<String>,
+    /// Where people are sent to log out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_session_endpoint: Option<String>,
+    /// The authentication contexts of the server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acr_values_supported: Vec<String>,
     /// `public`: every client sees the same subject.
     pub subject_types_supported: Vec<&'static str>,
-    /// `RS256`.
+    /// The algorithm of the server's keys.
     pub id_token_signing_alg_values_supported: Vec<&'static str>,
     /// `false`: request objects by value are not read.
     pub request_parameter_supported: bool,
@@ -80,22 +95,28 @@ impl Server {
         let scopes = &self.config.policy.scopes;
         let openid = OpenIdMetadata {
             subject_types_supported: vec!["public"],
-            id_token_signing_alg_values_supported: vec![self.config.signing_key.algorithm().as_str()],
+            id_token_signing_alg_values_supported: vec![self.config.keys.algorithm().as_str()],
+            userinfo_endpoint: endpoints.userinfo,
+            end_session_endpoint: endpoints.end_session,
+            acr_values_supported: self.config.policy.acr_values.clone(),
             request_parameter_supported: false,
             request_uri_parameter_supported: false,
         };
+        let served = GrantType::ALL.iter().copied().filter(|grant_type| self.serves(*grant_type));
+        let is_implicit = self.serves(GrantType::Implicit);
         Metadata {
             issuer: self.config.issuer.clone(),
             authorization_endpoint: endpoints.authorization,
             token_endpoint: endpoints.token,
             jwks_uri: endpoints.jwks,
             scopes_supported: scopes.iter().map(String::from).collect(),
-            response_types_supported: vec!["code"],
-            response_modes_supported: vec!["query"],
-            grant_types_supported: vec![
-                GrantType::AuthorizationCode.as_str(),
-                GrantType::RefreshToken.as_str(),
-            ],
+            response_types_supported: if is_implicit {
+                vec!["code", "token", "id_token", "id_token token"]
+            } else {
+                vec!["code"]
+            },
+            response_modes_supported: if is_implicit { vec!["query", "fragment"] } else { vec!["query"] },
+            grant_types_supported: served.map(GrantType::as_str).collect(),
             token_endpoint_auth_methods_supported: any_method(),
             revocation_endpoint_auth_methods_supported: match endpoints.revocation {
                 Some(_) => any_method(),
@@ -107,6 +128,8 @@ impl Server {
             },
             revocation_endpoint: endpoints.revocation,
             introspection_endpoint: endpoints.introspection,
+            pushed_authorization_request_endpoint: endpoints.pushed_authorization_request,
+            device_authorization_endpoint: endpoints.device_authorization,
             code_challenge_methods_supported: vec![CodeChallenge::METHOD],
             authorization_response_iss_parameter_supported: true,
             openid,
@@ -125,14 +148,14 @@ impl Server {
 
     /// Makes the answer of the JWK set endpoint
     /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)), which caches may
-    /// keep for five minutes.
+    /// keep for five minutes, or as long as the policy of the key ring says.
     #[must_use]
-    pub fn jwk_set_response(&self) -> HttpResponse {
-        public_json(&self.config.jwk_set)
+    pub fn jwk_set_response(&self, now: UnixTime) -> HttpResponse {
+        self.config.keys.response(now)
     }
 }
 
-fn public_json(document: &impl Serialize) -> HttpResponse {
+pub(crate) fn public_json(document: &impl Serialize) -> HttpResponse {
     let Ok(body) = serde_json::to_vec(document) else { return HttpResponse::new(500) };
     HttpResponse::new(200)
         .with_header("Content-Type", "application/json")

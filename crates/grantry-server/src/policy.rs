@@ -1,9 +1,9 @@
 //! What a server decides by: lifetimes and choices, no secrets.
 
-use alloc::string::String;
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::time::Duration;
 
-use grantry_core::Scope;
+use grantry_core::{ClientId, Scope, UnixTime};
 
 /// The choices of one server. The default is a strict server with short-lived JWT access tokens.
 ///
@@ -13,6 +13,7 @@ pub struct Policy {
     pub(crate) code_lifetime: Duration,
     pub(crate) code_retry: Duration,
     pub(crate) access_token_lifetime: Duration,
+    pub(crate) scope_lifetimes: BTreeMap<String, Duration>,
     pub(crate) access_token_format: AccessTokenFormat,
     pub(crate) refresh_token_lifetime: Duration,
     pub(crate) refresh_idle_lifetime: Option<Duration>,
@@ -20,8 +21,23 @@ pub struct Policy {
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) id_token_lifetime: Duration,
     pub(crate) interaction_lifetime: Duration,
-    pub(crate) audience: Option<String>,
+    pub(crate) pushed_request_lifetime: Duration,
+    pub(crate) device_code_lifetime: Duration,
+    pub(crate) device_interval: Duration,
+    pub(crate) resources: Vec<String>,
     pub(crate) scopes: Scope,
+    pub(crate) acr_values: Vec<String>,
+    not_before: Option<UnixTime>,
+    not_before_of: BTreeMap<ClientId, UnixTime>,
+    pub(crate) implicit_grant: RetiredGrant,
+    pub(crate) password_grant: RetiredGrant,
+}
+
+/// Whether a grant that the field has retired is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RetiredGrant {
+    Refused,
+    Served,
 }
 
 impl Default for Policy {
@@ -30,6 +46,7 @@ impl Default for Policy {
             code_lifetime: Duration::from_secs(60),
             code_retry: Duration::ZERO,
             access_token_lifetime: Duration::from_secs(10 * 60),
+            scope_lifetimes: BTreeMap::new(),
             access_token_format: AccessTokenFormat::Jwt,
             refresh_token_lifetime: Duration::from_secs(30 * 24 * 3600),
             refresh_idle_lifetime: None,
@@ -37,13 +54,24 @@ impl Default for Policy {
             refresh_tokens: RefreshTokens::WhenRegistered,
             id_token_lifetime: Duration::from_secs(10 * 60),
             interaction_lifetime: Duration::from_secs(15 * 60),
-            audience: None,
+            pushed_request_lifetime: Duration::from_secs(60),
+            device_code_lifetime: Duration::from_secs(10 * 60),
+            device_interval: Duration::from_secs(5),
+            resources: Vec::new(),
             scopes: Scope::empty(),
+            acr_values: Vec::new(),
+            not_before: None,
+            not_before_of: BTreeMap::new(),
+            implicit_grant: RetiredGrant::Refused,
+            password_grant: RetiredGrant::Refused,
         }
     }
 }
 
 impl Policy {
+    /// How many resources one grant may be for: an access token names its own by a bit for each.
+    pub const MAX_RESOURCES: usize = 8;
+
     /// Sets how long a code can be redeemed: 60 seconds by default, 10 minutes at most by
     /// [RFC 6749 section 4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2).
     #[must_use]
@@ -66,6 +94,18 @@ impl Policy {
     #[must_use]
     pub const fn with_access_token_lifetime(mut self, lifetime: Duration) -> Self {
         self.access_token_lifetime = lifetime;
+        self
+    }
+
+    /// Sets how long an access token with this scope token lives at most: shorter than others, for what
+    /// is worth a second look.
+    #[must_use]
+    pub fn with_access_token_lifetime_of_scope(
+        mut self,
+        scope_token: impl Into<String>,
+        lifetime: Duration,
+    ) -> Self {
+        self.scope_lifetimes.insert(scope_token.into(), lifetime);
         self
     }
 
@@ -122,13 +162,40 @@ impl Policy {
         self
     }
 
-    /// Sets whom the access tokens are for: the issuer by default
-    /// ([RFC 9068 section 3](https://www.rfc-editor.org/rfc/rfc9068#section-3)). It holds for grants that
-    /// are asked for from now on, for as long as they live: in `aud`, at introspection, and for what a
-    /// `resource` parameter may name.
+    /// Sets how long a pushed request waits for its browser: 60 seconds by default
+    /// ([RFC 9126 section 2.2](https://www.rfc-editor.org/rfc/rfc9126#section-2.2)).
     #[must_use]
-    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
-        self.audience = Some(audience.into());
+    pub const fn with_pushed_request_lifetime(mut self, lifetime: Duration) -> Self {
+        self.pushed_request_lifetime = lifetime;
+        self
+    }
+
+    /// Sets how long a device waits for a person: 10 minutes by default. The longer, the more codes can
+    /// be guessed: a user code is one of 2^34, and 19 of 20 guesses are refused unread
+    /// ([RFC 8628 section 5.1](https://www.rfc-editor.org/rfc/rfc8628#section-5.1)).
+    #[must_use]
+    pub const fn with_device_code_lifetime(mut self, lifetime: Duration) -> Self {
+        self.device_code_lifetime = lifetime;
+        self
+    }
+
+    /// Sets how long a device waits between two polls: 5 seconds by default. One that asks sooner waits 5
+    /// seconds longer from then on
+    /// ([RFC 8628 section 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
+    #[must_use]
+    pub const fn with_device_interval(mut self, interval: Duration) -> Self {
+        self.device_interval = interval;
+        self
+    }
+
+    /// Sets the resources that access tokens may be for, of which a request names those that it wants
+    /// ([RFC 8707 section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)). A request that names none
+    /// gets the first one; without any resource, tokens are for the issuer
+    /// ([RFC 9068 section 3](https://www.rfc-editor.org/rfc/rfc9068#section-3)). It holds for grants that
+    /// are asked for from now on, for as long as they live.
+    #[must_use]
+    pub fn with_resources(mut self, resources: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.resources = resources.into_iter().map(Into::into).collect();
         self
     }
 
@@ -137,6 +204,59 @@ impl Policy {
     #[must_use]
     pub fn with_scopes(mut self, scopes: Scope) -> Self {
         self.scopes = scopes;
+        self
+    }
+
+    /// Sets the authentication contexts that the metadata lists
+    /// ([RFC 9470 section 5](https://www.rfc-editor.org/rfc/rfc9470#section-5), `acr_values_supported`).
+    #[must_use]
+    pub fn with_acr_values(mut self, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.acr_values = values.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Ends every grant that was made before `time`, without touching a record: after a leak.
+    #[must_use]
+    pub const fn with_not_before(mut self, time: UnixTime) -> Self {
+        self.not_before = Some(time);
+        self
+    }
+
+    /// Ends every grant of a client that was made before `time`, without touching a record. Beside
+    /// [`Policy::with_not_before`] the later time counts.
+    #[must_use]
+    pub fn with_not_before_of_client(mut self, client_id: ClientId, time: UnixTime) -> Self {
+        self.not_before_of.insert(client_id, time);
+        self
+    }
+
+    /// Tells whether a grant of a client has ended because it was made so long ago.
+    pub(crate) fn has_ended(&self, client_id: &ClientId, made_at: UnixTime) -> bool {
+        let own = self.not_before_of.get(client_id).copied();
+        self.not_before.max(own).is_some_and(|time| made_at < time)
+    }
+
+    /// Serves the implicit grant to clients that are registered for it
+    /// ([RFC 6749 section 4.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.2)).
+    ///
+    /// Access tokens stand in the browser's address then, where history, scripts and extensions see
+    /// them, and no client proves that a token was meant for it
+    /// ([RFC 9700 section 2.1.2](https://www.rfc-editor.org/rfc/rfc9700#section-2.1.2)).
+    #[must_use]
+    pub const fn danger_with_implicit_grant(mut self) -> Self {
+        self.implicit_grant = RetiredGrant::Served;
+        self
+    }
+
+    /// Serves the resource owner password grant to clients that are registered for it
+    /// ([RFC 6749 section 4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3)).
+    ///
+    /// The client sees the person's password, no second factor has a place, and people learn to type
+    /// passwords into anything
+    /// ([RFC 9700 section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)).
+    #[must_use]
+    pub const fn danger_with_password_grant(mut self) -> Self {
+        self.password_grant = RetiredGrant::Served;
         self
     }
 }

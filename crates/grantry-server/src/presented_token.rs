@@ -1,11 +1,8 @@
 //! A token that somebody presents to have it revoked or looked up.
 
-use alloc::string::String;
-
 use grantry_core::form::{Form, Known};
-use grantry_core::{ClientId, HttpRequest, UnixTime, json};
-use grantry_jwt::{Algorithm, verify_jws};
-use serde::Deserialize;
+use grantry_core::{ClientId, HttpRequest, UnixTime};
+use grantry_jwt::verify_jws;
 
 use crate::authentication::{Authenticated, Credentials};
 use crate::denial::Reason;
@@ -13,10 +10,8 @@ use crate::grant::{Grant, State};
 use crate::handle::{Kind, Opened};
 use crate::operation::{Lookup, Records, Versioned};
 use crate::server::Server;
+use crate::stateless_token::PresentedClaims;
 use crate::token::posted_form;
-
-/// The longest JWT access token that is looked at, in bytes.
-const MAX_CLAIMS_BYTES: usize = 16 * 1024;
 
 const KNOWN: Known = Known {
     once: &[
@@ -36,24 +31,39 @@ pub(crate) struct PresentedToken {
     credentials: Credentials,
     /// `None` for what has not the shape of a token. A fault is answered only after the client is
     /// authenticated.
-    token: Result<Option<Opened>, Reason>,
+    token: Result<Option<OpenedToken>, Reason>,
+}
+
+/// A token that this server made.
+#[derive(Debug)]
+pub(crate) enum OpenedToken {
+    /// It names a record.
+    OfGrant(Opened),
+    /// It says all that there is to know.
+    Stateless(PresentedClaims),
+}
+
+/// A presented token beside what is known of it.
+pub(crate) enum Found<'a> {
+    OfGrant(&'a Opened, &'a Versioned),
+    Stateless(&'a PresentedClaims),
 }
 
 impl PresentedToken {
     pub(crate) fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
         let form = posted_form(request, &KNOWN)?;
         let credentials = Credentials::from_request(request, &form)?;
-        Ok(Self { credentials, token: server.open_token(&form) })
+        Ok(Self { credentials, token: presented(server, &form) })
     }
 
     pub(crate) fn lookup(&self) -> Lookup<'_> {
-        // A forged handle never reaches the store.
-        if matches!(self.token, Err(Reason::Forged)) {
-            return Lookup::default();
+        let lookup = Lookup { client: Some(self.client_id()), ..Lookup::default() };
+        match &self.token {
+            // A forged handle never reaches the store.
+            Err(Reason::Forged) => Lookup::default(),
+            Ok(Some(token)) => token.lookup(lookup),
+            Ok(None) | Err(_) => lookup,
         }
-        let token = self.token.as_ref().ok().and_then(Option::as_ref);
-        let grant = token.map(|token| token.body.grant);
-        Lookup { client: Some(self.client_id()), grant, ..Lookup::default() }
     }
 
     pub(crate) const fn client_id(&self) -> &ClientId {
@@ -72,40 +82,68 @@ impl PresentedToken {
         &'a self,
         _: Authenticated<'_>,
         records: &'a Records,
-    ) -> Result<Option<(&'a Opened, &'a Versioned)>, Reason> {
+    ) -> Result<Option<Found<'a>>, Reason> {
         let token = self.token.as_ref().map_err(|reason| *reason)?.as_ref();
-        let found = token.and_then(|token| Some((token, records.grant(token.body.grant)?)));
-        Ok(found.filter(|(token, record)| token.belongs_to(&record.grant)))
+        Ok(token.and_then(|token| token.found(records)))
     }
 }
 
-impl Server {
-    /// Opens any kind of token of this server. The hint of
-    /// [RFC 7009 section 2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.1) is not needed: the
-    /// token says what it is. `None` for what has not the shape of one.
-    fn open_token(&self, form: &Form) -> Result<Option<Opened>, Reason> {
-        let token = form.get("token").ok_or(Reason::Missing("token"))?;
-        if let Some(opened) = self.config.handles.present(Kind::RefreshToken, token)? {
-            return Ok(Some(opened));
+impl OpenedToken {
+    /// Adds what has to be read for the token.
+    pub(crate) fn lookup<'a>(&self, lookup: Lookup<'a>) -> Lookup<'a> {
+        match self {
+            Self::OfGrant(token) => Lookup { grant: Some(token.body.grant), ..lookup },
+            Self::Stateless(claims) => Lookup { claim: Some(claims.claim_id()), ..lookup },
         }
-        if let Some(opened) = self.config.handles.present(Kind::AccessToken, token)? {
-            return Ok(Some(opened));
-        }
-        self.token_id(token).map_or(Ok(None), |id| self.config.handles.present(Kind::TokenId, &id))
     }
 
-    /// Reads the `jti` of a JWT access token whose signature is this server's. Its expiry stands in
-    /// the handle too, so no other claim is needed.
-    fn token_id(&self, token: &str) -> Option<String> {
-        #[derive(Deserialize)]
-        struct TokenId {
-            jti: String,
+    /// Returns the token with its record, if this very record made it; one without a record, if it was
+    /// not revoked.
+    pub(crate) fn found<'a>(&'a self, records: &'a Records) -> Option<Found<'a>> {
+        match self {
+            Self::OfGrant(token) => {
+                let record = records.grant(token.body.grant).filter(|record| token.belongs_to(&record.grant));
+                record.map(|record| Found::OfGrant(token, record))
+            }
+            Self::Stateless(claims) => (!records.is_claim_seen()).then_some(Found::Stateless(claims)),
         }
-        let jws = verify_jws(token, &self.config.jwk_set, &[Algorithm::Rs256]).ok()?;
+    }
+}
+
+/// Opens any kind of token of this server. The hint of
+/// [RFC 7009 section 2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.1) is not needed: the
+/// token says what it is. `None` for what has not the shape of one.
+fn presented(server: &Server, form: &Form) -> Result<Option<OpenedToken>, Reason> {
+    let token = form.get("token").ok_or(Reason::Missing("token"))?;
+    if let Some(opened) = server.config.handles.present(Kind::RefreshToken, token)? {
+        return Ok(Some(OpenedToken::OfGrant(opened)));
+    }
+    server.open_access_token(token)
+}
+
+impl Server {
+    /// Opens an access token of this server, opaque or JWT. `None` for what has not the shape of one.
+    pub(crate) fn open_access_token(&self, token: &str) -> Result<Option<OpenedToken>, Reason> {
+        if let Some(opened) = self.config.handles.present(Kind::AccessToken, token)? {
+            return Ok(Some(OpenedToken::OfGrant(opened)));
+        }
+        let Some(claims) = self.open_jwt(token) else { return Ok(None) };
+        // The `jti` is a handle of this issuer. It holds expiry and scope again where it has a record.
+        if let Some(opened) = self.config.handles.present(Kind::TokenId, &claims.jti)? {
+            return Ok(Some(OpenedToken::OfGrant(opened)));
+        }
+        let id = self.config.handles.present(Kind::StatelessTokenId, &claims.jti)?;
+        Ok(id.filter(Opened::is_stateless).map(|_| OpenedToken::Stateless(claims)))
+    }
+
+    /// Reads the claims of a JWT access token whose signature is this server's.
+    fn open_jwt(&self, token: &str) -> Option<PresentedClaims> {
+        let keys = self.config.keys.jwk_set();
+        let jws = verify_jws(token, keys, &[self.config.keys.algorithm()]).ok()?;
         if jws.header().typ() != Some("at+jwt") {
             return None;
         }
-        json::from_slice(jws.payload(), MAX_CLAIMS_BYTES).ok().map(|TokenId { jti }| jti)
+        PresentedClaims::parse(jws.payload())
     }
 }
 
@@ -114,7 +152,12 @@ impl Opened {
     pub(crate) fn is_live_refresh_token(&self, grant: &Grant) -> bool {
         let is_live = match grant.state {
             State::Active { serial, .. } => serial == self.body.serial,
-            State::CodeIssued | State::Revoked { .. } => false,
+            State::Pushed
+            | State::DevicePending { .. }
+            | State::DeviceApproved
+            | State::DeviceDenied
+            | State::CodeIssued
+            | State::Revoked { .. } => false,
         };
         is_live && self.body.kind == Kind::RefreshToken
     }
@@ -125,7 +168,7 @@ impl Opened {
     }
 
     /// Tells whether the handle stands for an access token, opaque or JWT.
-    pub(crate) fn is_access_token(&self) -> bool {
+    pub(crate) const fn is_access_token(&self) -> bool {
         matches!(self.body.kind, Kind::AccessToken | Kind::TokenId)
     }
 }

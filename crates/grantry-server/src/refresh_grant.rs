@@ -9,14 +9,15 @@ use grantry_core::{Scope, UnixTime};
 
 use crate::authentication::Authenticated;
 use crate::client::{Client, GrantType};
+use crate::decision::Decision;
 use crate::denial::Reason;
-use crate::event::{Effect, Event, EventKind, Reply};
+use crate::event::{EventKind, Reply};
 use crate::grant::{Grant, GrantId, State};
 use crate::handle::{Kind, Opened};
-use crate::issue::{Issue, TokenAnswer};
-use crate::operation::{Commit, Decision, Records, Versioned};
+use crate::issue::{Issue, TokenAnswer, Wanted};
+use crate::operation::{Records, Versioned};
 use crate::server::Server;
-use crate::token::{Refused, alarm, owned_record};
+use crate::token::{Refused, Write, alarm, give, owned_record};
 use crate::transition::{Facts, Presented, Then, is_retry, step};
 
 /// The parameters of a refresh.
@@ -52,9 +53,9 @@ impl RefreshRequest {
         now: UnixTime,
     ) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
         let client = client.allowed(GrantType::RefreshToken)?.client();
-        let found = owned_record(self.refresh_token.as_ref(), client, records);
+        let found = owned_record(server, self.refresh_token.as_ref(), client, records);
         let (token, record) = found.ok_or(Reason::RefreshTokenUnknown)??;
-        self.rotate(server, client, record, token.body.serial, now)
+        self.rotate(server, client, records, record, token.body.serial, now)
             .map_err(|reason| Refused::of(&record.grant, reason))
     }
 
@@ -63,27 +64,35 @@ impl RefreshRequest {
         &self,
         server: &Server,
         client: &Client,
+        records: &Records,
         record: &Versioned,
         presented: u32,
         now: UnixTime,
     ) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
         let grant = &record.grant;
-        let issue = |grant: &Grant, effect| {
-            let (scope, resources) = (self.narrowed(grant)?, self.resources.as_slice());
-            let tokens = Issue { server, client, grant, scope, resources, nonce: None, now }.tokens()?;
-            let event = Event::new(EventKind::TokenRefreshed, effect).of_grant(grant);
-            Ok(Reply::new(TokenAnswer::Issued(tokens), event))
+        let issue = |grant, write| {
+            let issue = Issue {
+                server,
+                client,
+                wanted: Wanted::All,
+                scope: self.narrowed(&grant)?,
+                grant,
+                resources: &self.resources,
+                nonce: None,
+                now,
+            };
+            give(issue, EventKind::TokenRefreshed, write)
         };
-        match step(Some(grant.state), Presented::RefreshToken, facts(server, grant, presented, now)) {
+        let facts = facts(server, grant, presented, now);
+        match records.veto(step(Some(grant.state), Presented::RefreshToken, facts)) {
             Then::Move(_) => {
                 let serial = presented.checked_add(1).ok_or(Reason::RefreshTokenExpired)?;
                 let rotated = Grant { state: State::Active { serial, since: now }, ..grant.clone() };
-                let reply = issue(&rotated, Effect::Written)?;
-                Ok(Decision::Commit(Commit::put(Some(record.version), rotated, reply)))
+                issue(rotated, Write::Replace(record.version))
             }
-            Then::Repeat => Ok(Decision::Reply(issue(grant, Effect::Repeated)?)),
-            Then::Refuse(reason) => Err(reason),
-            Then::Alarm(reason) => Ok(alarm(grant, record.version, now, reason)),
+            Then::Repeat => issue(grant.clone(), Write::Nothing),
+            Then::Alarm(reason) => Ok(alarm(record, now, reason)),
+            Then::Refuse(reason) | Then::Wait(reason) | Then::Close(reason) => Err(reason),
         }
     }
 
@@ -107,6 +116,7 @@ fn facts(server: &Server, grant: &Grant, presented: u32, now: UnixTime) -> Facts
         current: presented == serial,
         repeated: in_window && presented.checked_add(1) == Some(serial),
         ahead: presented > serial,
+        ..Facts::default()
     }
 }
 

@@ -3,18 +3,19 @@
 use grantry_core::{HttpRequest, HttpResponse, Moment, UnixTime};
 use serde_json::json;
 
+use crate::client::Client;
+use crate::decision::{Change, Commit, Decision};
 use crate::denial::{Denial, Reason};
-use crate::event::{Effect, Event, EventKind, Reply};
-use crate::grant::{Grant, State};
-use crate::operation::{Commit, Decision, Lookup, Operation, Records};
-use crate::presented_token::PresentedToken;
+use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
+use crate::operation::{Lookup, Operation, Records, Versioned};
+use crate::presented_token::{Found, PresentedToken};
 use crate::server::Server;
 use crate::transition::{Facts, Presented, Then, step};
 
 impl Server {
     /// Reads a revocation request. Any token of a grant revokes the whole grant: a refresh token, also
     /// one that was rotated, and an access token that has not expired. For a public client that is
-    /// anyone who holds one.
+    /// anyone who holds one. A token that a client got for itself is revoked alone.
     pub fn revoke(&self, request: &HttpRequest) -> Revoke {
         Revoke { request: PresentedToken::parse(self, request) }
     }
@@ -52,15 +53,14 @@ impl Revoked {
 impl Operation for Revoke {
     type Reply = Reply<Revoked>;
 
-    fn lookup(&self) -> Lookup<'_> {
+    fn lookup(&self, _: &Moment) -> Lookup<'_> {
         self.request.as_ref().map_or_else(|_| Lookup::default(), PresentedToken::lookup)
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
         self.revoke(records, moment.time()).unwrap_or_else(|reason| {
             let client_id = self.request.as_ref().ok().map(PresentedToken::client_id);
-            let event = Event::new(EventKind::RequestRefused, Effect::Nothing);
-            let event = event.of_client(client_id).denied(reason);
+            let event = Event::refused(Endpoint::Revocation, reason).of_client(client_id);
             // RFC 7009 section 2.2: a token that this server did not make is dead already.
             let answer =
                 if reason == Reason::Forged { Revoked::Done } else { Revoked::Denied(reason.into()) };
@@ -72,32 +72,51 @@ impl Operation for Revoke {
 impl Revoke {
     fn revoke(&self, records: &Records, now: UnixTime) -> Result<Decision<Reply<Revoked>>, Reason> {
         let request = self.request.as_ref().map_err(|reason| *reason)?;
-        let client = request.authenticate(records)?;
-        // A stranger learns nothing and ends nothing.
-        let found = request.found(client, records)?;
-        let own = found.filter(|(_, record)| record.grant.client_id == *client.client().id());
-        // A dead access token, which others have seen, does not end a living grant.
-        let alive = own.filter(|(token, _)| !token.is_expired_access_token(now));
-        let nothing = |event: Event| Ok(Decision::Reply(Reply::new(Revoked::Done, event)));
-        let unchanged = Event::new(EventKind::GrantRevoked, Effect::Nothing);
-        let Some((_, record)) = alive else {
-            return nothing(unchanged.of_client(Some(client.client().id())));
+        let authenticated = request.authenticate(records)?;
+        let client = authenticated.client();
+        let event = |effect| {
+            let event = Event::new(Endpoint::Revocation, EventKind::GrantRevoked, effect);
+            event.of_client(Some(client.id()))
         };
-        let grant = &record.grant;
-        match step(Some(grant.state), Presented::Revocation, Facts::default()) {
-            Then::Move(_) | Then::Alarm(_) => {
-                let event = Event::new(EventKind::GrantRevoked, Effect::Written).of_grant(grant);
-                let reply = Reply::new(Revoked::Done, event);
-                Ok(Decision::Commit(Commit::put(Some(record.version), grant.revoked(now), reply)))
+        // A stranger learns nothing and ends nothing. A dead access token, which others have seen, does
+        // not end a living grant.
+        Ok(match request.found(authenticated, records)?.filter(|found| found.is_alive_and_of(client, now)) {
+            None => Decision::Reply(Reply::new(Revoked::Done, event(Effect::Nothing))),
+            Some(Found::OfGrant(_, record)) => end(record, now, Revoked::Done, &event),
+            Some(Found::Stateless(claims)) => {
+                let claim = Change::Claim { id: claims.claim_id(), until: claims.exp };
+                Decision::Commit(Commit::claim(claim, Reply::new(Revoked::Done, event(Effect::Written))))
             }
-            Then::Repeat | Then::Refuse(_) => nothing(unchanged.of_grant(grant)),
+        })
+    }
+}
+
+/// Ends a grant, if it has not ended.
+pub(crate) fn end<A>(
+    record: &Versioned,
+    now: UnixTime,
+    answer: A,
+    event: &dyn Fn(Effect) -> Event,
+) -> Decision<Reply<A>> {
+    let grant = &record.grant;
+    match step(Some(grant.state), Presented::Revocation, Facts::default()) {
+        Then::Move(_) | Then::Alarm(_) | Then::Close(_) => {
+            let reply = Reply::new(answer, event(Effect::Written).of_grant(grant));
+            Decision::Commit(Commit::put(Some(record.version), grant.revoked(now), reply))
+        }
+        Then::Repeat | Then::Refuse(_) | Then::Wait(_) => {
+            Decision::Reply(Reply::new(answer, event(Effect::Nothing).of_grant(grant)))
         }
     }
 }
 
-impl Grant {
-    /// The grant as it stands when nothing of it is alive any more.
-    pub(crate) fn revoked(&self, now: UnixTime) -> Self {
-        Self { state: State::Revoked { since: now }, ..self.clone() }
+impl Found<'_> {
+    fn is_alive_and_of(&self, client: &Client, now: UnixTime) -> bool {
+        match self {
+            Self::OfGrant(token, record) => {
+                record.grant.client_id == *client.id() && !token.is_expired_access_token(now)
+            }
+            Self::Stateless(claims) => claims.client_id == *client.id() && now < claims.exp,
+        }
     }
 }

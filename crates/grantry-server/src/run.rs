@@ -1,8 +1,10 @@
-//! The loop that carries any operation over any store.
+//! The loops that carry any operation over any store, and past any signer.
 
 use grantry_core::{HttpResponse, Moment};
+use grantry_jwt::{SignError, SigningInput};
 
-use crate::operation::{Decision, Operation, Records};
+use crate::decision::{Conflict, Decision, Signature};
+use crate::operation::{Operation, Records};
 use crate::store::{AsyncStore, Store};
 
 /// How often an operation decides anew after a conflict. Every conflict is progress of another
@@ -14,24 +16,54 @@ pub const MAX_ROUNDS: usize = 16;
 ///
 /// # Errors
 ///
-/// [`RunError::Store`] when the store fails, [`RunError::Contended`] after [`MAX_ROUNDS`] conflicts.
-#[expect(clippy::needless_pass_by_value, reason = "a moment belongs to one operation")]
+/// [`RunError::Store`] when the store fails, [`RunError::Contended`] after [`MAX_ROUNDS`] conflicts,
+/// [`RunError::Signer`] when the signing key is outside of the process: see [`run_with_signer`].
 pub fn run<S, O>(store: &S, operation: &O, moment: Moment) -> Result<O::Reply, RunError<S::Error>>
 where
     S: Store + ?Sized,
     O: Operation + ?Sized,
 {
+    run_with_signer(store, &NoSigner, operation, moment)
+}
+
+/// Carries an operation through a blocking store, with a signing key outside of the process.
+///
+/// # Errors
+///
+/// As [`run`]; [`RunError::Signer`] when the signer fails, [`RunError::Signature`] when what it returns is
+/// no signature. Nothing is written then.
+#[expect(clippy::needless_pass_by_value, reason = "a moment belongs to one operation")]
+pub fn run_with_signer<S, G, O>(
+    store: &S,
+    signer: &G,
+    operation: &O,
+    moment: Moment,
+) -> Result<O::Reply, RunError<S::Error, G::Error>>
+where
+    S: Store + ?Sized,
+    G: Signer + ?Sized,
+    O: Operation + ?Sized,
+{
     for _ in 0..MAX_ROUNDS {
-        let lookup = operation.lookup();
-        let records = if lookup.is_empty() { Records::new() } else { store.read(&lookup)? };
-        match operation.decide(&records, &moment) {
-            Decision::Reply(reply) => return Ok(reply),
-            Decision::Commit(commit) => {
-                let outcome = store.commit(commit.changes())?;
-                if let Ok(reply) = commit.resolve(outcome) {
-                    return Ok(reply);
+        let lookup = operation.lookup(&moment);
+        let records =
+            if lookup.is_empty() { Records::new() } else { store.read(&lookup).map_err(RunError::Store)? };
+        let mut decision = operation.decide(&records, &moment);
+        loop {
+            decision = match decision {
+                Decision::Reply(reply) => return Ok(reply),
+                Decision::Sign(request) => {
+                    let signature = signer.sign(request.input()).map_err(RunError::Signer)?;
+                    request.complete(&signature).map_err(RunError::Signature)?
                 }
-            }
+                Decision::Commit(commit) => {
+                    let outcome = store.commit(commit.changes()).map_err(RunError::Store)?;
+                    match commit.resolve(outcome) {
+                        Ok(reply) => return Ok(reply),
+                        Err(Conflict) => break,
+                    }
+                }
+            };
         }
     }
     Err(RunError::Contended)
@@ -48,35 +80,137 @@ where
     S: AsyncStore + ?Sized,
     O: Operation + ?Sized,
 {
+    run_async_with_signer(store, &NoSigner, operation, moment).await
+}
+
+/// Carries an operation through an asynchronous store, with a signing key outside of the process; see
+/// [`run_with_signer`]. The future may be dropped at any point, also while the signer is busy.
+///
+/// # Errors
+///
+/// As [`run_with_signer`].
+pub async fn run_async_with_signer<S, G, O>(
+    store: &S,
+    signer: &G,
+    operation: &O,
+    moment: Moment,
+) -> Result<O::Reply, RunError<S::Error, G::Error>>
+where
+    S: AsyncStore + ?Sized,
+    G: AsyncSigner + ?Sized,
+    O: Operation + ?Sized,
+{
     for _ in 0..MAX_ROUNDS {
-        let lookup = operation.lookup();
-        let records = if lookup.is_empty() { Records::new() } else { store.read(&lookup).await? };
-        match operation.decide(&records, &moment) {
-            Decision::Reply(reply) => return Ok(reply),
-            Decision::Commit(commit) => {
-                let outcome = store.commit(commit.changes()).await?;
-                if let Ok(reply) = commit.resolve(outcome) {
-                    return Ok(reply);
+        let lookup = operation.lookup(&moment);
+        let records = if lookup.is_empty() {
+            Records::new()
+        } else {
+            store.read(&lookup).await.map_err(RunError::Store)?
+        };
+        let mut decision = operation.decide(&records, &moment);
+        loop {
+            decision = match decision {
+                Decision::Reply(reply) => return Ok(reply),
+                Decision::Sign(request) => {
+                    let signature = signer.sign(request.input()).await.map_err(RunError::Signer)?;
+                    request.complete(&signature).map_err(RunError::Signature)?
                 }
-            }
+                Decision::Commit(commit) => {
+                    let outcome = store.commit(commit.changes()).await.map_err(RunError::Store)?;
+                    match commit.resolve(outcome) {
+                        Ok(reply) => return Ok(reply),
+                        Err(Conflict) => break,
+                    }
+                }
+            };
         }
     }
     Err(RunError::Contended)
 }
 
+/// A signing key outside of the process, asked by a blocking call.
+pub trait Signer {
+    /// How signing fails. A failure becomes status 503, and nothing is written.
+    type Error;
+
+    /// Signs [`SigningInput::as_bytes`] with the key that [`SigningInput::key_id`] names.
+    ///
+    /// # Errors
+    ///
+    /// The signer's own failures.
+    fn sign(&self, input: &SigningInput) -> Result<Signature, Self::Error>;
+}
+
+/// A signing key outside of the process whose futures need not be `Send`.
+///
+/// A signer for executors that move tasks between threads implements [`SendSigner`] and gets this trait
+/// with it.
+pub trait AsyncSigner {
+    /// How signing fails.
+    type Error;
+
+    /// Signs; see [`Signer::sign`].
+    fn sign(&self, input: &SigningInput) -> impl Future<Output = Result<Signature, Self::Error>>;
+}
+
+/// A signing key outside of the process whose futures are `Send`.
+pub trait SendSigner: Sync {
+    /// How signing fails.
+    type Error: Send;
+
+    /// Signs; see [`Signer::sign`].
+    fn sign(&self, input: &SigningInput) -> impl Future<Output = Result<Signature, Self::Error>> + Send;
+}
+
+impl<G: SendSigner> AsyncSigner for G {
+    type Error = G::Error;
+
+    fn sign(&self, input: &SigningInput) -> impl Future<Output = Result<Signature, Self::Error>> {
+        SendSigner::sign(self, input)
+    }
+}
+
+/// The signer of a host whose keys are all in the process; and its one failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the signing key is outside of the process, and no signer is given")]
+#[non_exhaustive]
+pub struct NoSigner;
+
+impl Signer for NoSigner {
+    type Error = Self;
+
+    fn sign(&self, _: &SigningInput) -> Result<Signature, Self> {
+        Err(Self)
+    }
+}
+
+impl SendSigner for NoSigner {
+    type Error = Self;
+
+    async fn sign(&self, _: &SigningInput) -> Result<Signature, Self> {
+        Err(Self)
+    }
+}
+
 /// Why an operation got no reply. It is the server's trouble, never the client's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum RunError<E> {
+pub enum RunError<E, G = NoSigner> {
     /// The store failed.
     #[error("the store failed")]
-    Store(#[from] E),
+    Store(#[source] E),
     /// The operation met a conflict [`MAX_ROUNDS`] times.
     #[error("the grant is changed by too many requests at once")]
     Contended,
+    /// The signer failed.
+    #[error("the signer failed")]
+    Signer(#[source] G),
+    /// What the signer returned is no signature of its key.
+    #[error("the signer returned no signature of its key")]
+    Signature(#[source] SignError),
 }
 
-impl<E> RunError<E> {
+impl<E, G> RunError<E, G> {
     /// Returns the answer for an endpoint: status 503
     /// ([RFC 7009 section 2.2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.2.1)).
     #[must_use]

@@ -4,10 +4,12 @@ use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 use core::fmt;
 
 use grantry_core::Issuer;
-use grantry_jwt::{Algorithm, JwkSet, SigningKey};
+use grantry_jwt::{Algorithm, JwkSet, KeyRing};
 
+use crate::client::GrantType;
 use crate::handle::{HandleKey, HandleRing};
-use crate::policy::Policy;
+use crate::policy::{Policy, RetiredGrant};
+use crate::signing::{IssuerKey, Keys};
 
 /// An authorization server: the immutable configuration of one issuer.
 ///
@@ -26,30 +28,32 @@ pub(crate) struct Config {
     pub(crate) endpoints: Endpoints,
     pub(crate) policy: Policy,
     pub(crate) handles: HandleRing,
-    pub(crate) signing_key: SigningKey,
-    pub(crate) jwk_set: JwkSet,
+    pub(crate) keys: Keys,
     handle_keys: Vec<HandleKey>,
-    older_signing_keys: Vec<SigningKey>,
 }
 
 impl Server {
     /// Makes a server with the default policy and endpoints below its issuer.
     ///
+    /// The signing key is a [`SigningKey`](grantry_jwt::SigningKey), or the
+    /// [`VerifyingKey`](grantry_jwt::VerifyingKey) of one outside of the process: see [`IssuerKey`].
+    ///
     /// # Errors
     ///
     /// [`ServerError`] when the signing key is symmetric or has no key id.
-    pub fn new(issuer: Issuer, signing_key: SigningKey, handle_key: HandleKey) -> Result<Self, ServerError> {
-        check_signing_key(&signing_key)?;
+    pub fn new(
+        issuer: Issuer,
+        signing_key: impl Into<IssuerKey>,
+        handle_key: HandleKey,
+    ) -> Result<Self, ServerError> {
         let handle_keys = vec![handle_key];
         let config = Config {
             endpoints: Endpoints::below(&issuer),
             policy: Policy::default(),
             handles: HandleRing::new(&issuer, &handle_keys),
-            jwk_set: JwkSet::from_keys([signing_key.verifying_key()]),
-            signing_key,
+            keys: Keys::one(signing_key.into())?,
             issuer,
             handle_keys,
-            older_signing_keys: Vec::new(),
         };
         Ok(Self { config: Arc::new(config) })
     }
@@ -88,14 +92,19 @@ impl Server {
     /// # Errors
     ///
     /// [`ServerError`] when the key is symmetric, has no key id, or repeats one.
-    pub fn with_older_signing_key(mut self, key: SigningKey) -> Result<Self, ServerError> {
-        check_signing_key(&key)?;
+    pub fn with_older_signing_key(mut self, key: impl Into<IssuerKey>) -> Result<Self, ServerError> {
         let config = Arc::make_mut(&mut self.config);
-        if config.signing_keys().any(|other| other.key_id() == key.key_id()) {
-            return Err(ServerError::RepeatedKeyId);
-        }
-        config.older_signing_keys.push(key);
-        config.jwk_set = JwkSet::from_keys(config.signing_keys().map(SigningKey::verifying_key));
+        config.keys = config.keys.with_older(key.into())?;
+        Ok(self)
+    }
+
+    /// Signs with the keys of a ring, each in its time, in place of all other signing keys.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::NotPublishable`] when the ring has no key of the algorithm, or that is symmetric.
+    pub fn with_key_ring(mut self, ring: KeyRing, algorithm: Algorithm) -> Result<Self, ServerError> {
+        Arc::make_mut(&mut self.config).keys = Keys::of_ring(ring, algorithm)?;
         Ok(self)
     }
 
@@ -105,28 +114,30 @@ impl Server {
         &self.config.issuer
     }
 
-    /// Returns the public keys of the server.
+    /// Returns the public keys that the server takes its own tokens by.
     #[must_use]
     pub fn jwk_set(&self) -> &JwkSet {
-        &self.config.jwk_set
+        self.config.keys.jwk_set()
     }
 
-    pub(crate) fn audience(&self) -> &str {
-        self.config.policy.audience.as_deref().unwrap_or(self.config.issuer.as_str())
+    /// Whom access tokens are for that name no resource.
+    pub(crate) fn default_resource(&self) -> &str {
+        let first = self.config.policy.resources.first();
+        first.map_or(self.config.issuer.as_str(), String::as_str)
     }
-}
 
-impl Config {
-    fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
-        core::iter::once(&self.signing_key).chain(&self.older_signing_keys)
+    /// Tells whether the server has a grant at all.
+    pub(crate) fn serves(&self, grant_type: GrantType) -> bool {
+        let Config { endpoints, policy, .. } = &*self.config;
+        match grant_type {
+            GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::ClientCredentials => true,
+            GrantType::DeviceCode => {
+                endpoints.device_authorization.is_some() && endpoints.verification.is_some()
+            }
+            GrantType::Implicit => policy.implicit_grant == RetiredGrant::Served,
+            GrantType::Password => policy.password_grant == RetiredGrant::Served,
+        }
     }
-}
-
-fn check_signing_key(key: &SigningKey) -> Result<(), ServerError> {
-    if key.algorithm() != Algorithm::Rs256 {
-        return Err(ServerError::NotPublishable);
-    }
-    key.key_id().map(|_| ()).ok_or(ServerError::NoKeyId)
 }
 
 impl fmt::Debug for Server {
@@ -153,6 +164,20 @@ pub struct Endpoints {
     pub revocation: Option<String>,
     /// Where tokens are looked up ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
     pub introspection: Option<String>,
+    /// Where clients push requests ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)).
+    pub pushed_authorization_request: Option<String>,
+    /// Where devices begin ([RFC 8628 section 3.1](https://www.rfc-editor.org/rfc/rfc8628#section-3.1)). The device
+    /// grant is served when this and `verification` are set.
+    pub device_authorization: Option<String>,
+    /// The page where people type user codes
+    /// ([RFC 8628 section 3.3](https://www.rfc-editor.org/rfc/rfc8628#section-3.3)).
+    pub verification: Option<String>,
+    /// Where clients learn who the person is
+    /// ([OpenID Connect Core section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)).
+    pub userinfo: Option<String>,
+    /// Where people are sent to log out
+    /// ([OpenID Connect RP-Initiated Logout section 2](https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout)).
+    pub end_session: Option<String>,
 }
 
 impl Endpoints {
@@ -166,6 +191,26 @@ impl Endpoints {
             jwks: format!("{base}/jwks"),
             revocation: Some(format!("{base}/revoke")),
             introspection: Some(format!("{base}/introspect")),
+            pushed_authorization_request: None,
+            device_authorization: None,
+            verification: None,
+            userinfo: None,
+            end_session: None,
+        }
+    }
+
+    /// Makes URLs below an issuer for every endpoint: those of [`Endpoints::below`], `/par`,
+    /// `/device_authorization`, `/device`, `/userinfo` and `/logout`.
+    #[must_use]
+    pub fn all_below(issuer: &Issuer) -> Self {
+        let base = issuer.as_str().trim_end_matches('/');
+        Self {
+            pushed_authorization_request: Some(format!("{base}/par")),
+            device_authorization: Some(format!("{base}/device_authorization")),
+            verification: Some(format!("{base}/device")),
+            userinfo: Some(format!("{base}/userinfo")),
+            end_session: Some(format!("{base}/logout")),
+            ..Self::below(issuer)
         }
     }
 }
@@ -174,8 +219,8 @@ impl Endpoints {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// Clients check ID tokens with RS256 by default, and a symmetric key cannot be published.
-    #[error("the signing key is not an RS256 key (OpenID Connect Core section 15.1)")]
+    /// A symmetric key cannot be published, and a ring needs a key of the algorithm.
+    #[error("the signing key is not an asymmetric one of the algorithm (OpenID Connect Core section 10.1)")]
     NotPublishable,
     /// Without a key id, verifiers cannot follow a rotation.
     #[error("the signing key has no key id (OpenID Connect Core section 10.1)")]
@@ -183,4 +228,7 @@ pub enum ServerError {
     /// Two keys with one id.
     #[error("two keys have the same id")]
     RepeatedKeyId,
+    /// A key ring has its older keys in itself.
+    #[error("the older keys of a key ring are in the ring")]
+    RingKeepsKeys,
 }

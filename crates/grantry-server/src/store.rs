@@ -2,7 +2,8 @@
 
 use alloc::{boxed::Box, sync::Arc};
 
-use crate::operation::{ChangeSet, Lookup, Outcome, Records};
+use crate::decision::{ChangeSet, Outcome};
+use crate::operation::{Lookup, Records};
 
 /// A blocking store.
 ///

@@ -1,21 +1,25 @@
 //! The token endpoint ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)):
 //! what is common to its grants.
 
-use alloc::{boxed::Box, string::ToString};
+use alloc::boxed::Box;
 
 use grantry_core::form::{Form, Known};
-use grantry_core::{Challenge, ClientId, HttpRequest, HttpResponse, Moment, UnixTime};
-use serde::Serialize;
+use grantry_core::{ClientId, HttpRequest, Moment, SecretString, UnixTime};
 
-use crate::authentication::Credentials;
-use crate::client::Client;
+use crate::authentication::{Authenticated, Credentials};
+use crate::client::{Client, GrantType};
+use crate::client_grant::ClientRequest;
 use crate::code_grant::CodeRequest;
-use crate::denial::{Denial, Reason};
-use crate::event::{Effect, Event, EventKind, Reply};
+use crate::decision::{Commit, Decision};
+use crate::denial::Reason;
+use crate::device_grant::DeviceRequest;
+use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
 use crate::grant::{Grant, GrantId};
 use crate::handle::Opened;
-use crate::issue::TokenAnswer;
-use crate::operation::{Commit, Decision, Lookup, Operation, Records, Version, Versioned};
+use crate::interaction::Approval;
+use crate::issue::{Issue, TokenAnswer};
+use crate::operation::{Lookup, Operation, Records, Version, Versioned};
+use crate::password_grant::PasswordRequest;
 use crate::refresh_grant::RefreshRequest;
 use crate::server::Server;
 
@@ -30,6 +34,9 @@ const KNOWN: Known = Known {
         "redirect_uri",
         "code_verifier",
         "refresh_token",
+        "device_code",
+        "username",
+        "password",
         "scope",
     ],
     many: &["resource", "audience"],
@@ -50,6 +57,17 @@ pub struct Token {
     request: Result<TokenRequest, Reason>,
 }
 
+/// What a person typed into a client
+/// ([RFC 6749 section 4.3.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.3.2)).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ResourceOwnerCredentials<'a> {
+    /// The user name.
+    pub username: &'a str,
+    /// The password.
+    pub password: &'a SecretString,
+}
+
 #[derive(Debug)]
 struct TokenRequest {
     credentials: Credentials,
@@ -61,19 +79,41 @@ struct TokenRequest {
 enum GrantRequest {
     Code(CodeRequest),
     Refresh(RefreshRequest),
+    Device(DeviceRequest),
+    Client(ClientRequest),
+    Password(PasswordRequest),
+}
+
+impl Token {
+    /// Returns the credentials of a person, if the request is one of the password grant: check them,
+    /// with a slow hash and a limit of tries, and say whose they are with
+    /// [`Token::with_resource_owner`].
+    #[must_use]
+    pub fn resource_owner_credentials(&self) -> Option<ResourceOwnerCredentials<'_>> {
+        match self.request.as_ref().ok()?.grant.as_ref().ok()? {
+            GrantRequest::Password(request) => Some(request.credentials()),
+            GrantRequest::Code(_)
+            | GrantRequest::Refresh(_)
+            | GrantRequest::Device(_)
+            | GrantRequest::Client(_) => None,
+        }
+    }
+
+    /// Says whose the credentials of [`Token::resource_owner_credentials`] are. Without it they are
+    /// refused.
+    pub fn with_resource_owner(mut self, approval: Approval) -> Self {
+        if let Ok(TokenRequest { grant: Ok(GrantRequest::Password(request)), .. }) = &mut self.request {
+            request.accept(approval);
+        }
+        self
+    }
 }
 
 impl TokenRequest {
     fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
         let form = posted_form(request, &KNOWN)?;
         let credentials = Credentials::from_request(request, &form)?;
-        let grant = match form.get("grant_type") {
-            None => Err(Reason::Missing("grant_type")),
-            Some("authorization_code") => CodeRequest::parse(server, &form).map(GrantRequest::Code),
-            Some("refresh_token") => RefreshRequest::parse(server, &form).map(GrantRequest::Refresh),
-            Some(_) => Err(Reason::GrantTypeUnknown),
-        };
-        Ok(Self { credentials, grant })
+        Ok(Self { credentials, grant: GrantRequest::parse(server, &form) })
     }
 
     /// A forged handle is refused without any store access.
@@ -83,10 +123,42 @@ impl TokenRequest {
 }
 
 impl GrantRequest {
+    fn parse(server: &Server, form: &Form) -> Result<Self, Reason> {
+        let grant_type = form.get("grant_type").ok_or(Reason::Missing("grant_type"))?;
+        let grant_type = GrantType::parse(grant_type).filter(|grant_type| server.serves(*grant_type));
+        match grant_type.ok_or(Reason::GrantTypeUnknown)? {
+            GrantType::AuthorizationCode => CodeRequest::parse(server, form).map(Self::Code),
+            GrantType::RefreshToken => RefreshRequest::parse(server, form).map(Self::Refresh),
+            GrantType::DeviceCode => DeviceRequest::parse(server, form).map(Self::Device),
+            GrantType::ClientCredentials => ClientRequest::parse(form).map(Self::Client),
+            GrantType::Password => PasswordRequest::parse(form).map(Self::Password),
+            // It has no request to this endpoint.
+            GrantType::Implicit => Err(Reason::GrantTypeUnknown),
+        }
+    }
+
     const fn grant_id(&self) -> Option<GrantId> {
         match self {
             Self::Code(request) => request.grant_id(),
             Self::Refresh(request) => request.grant_id(),
+            Self::Device(request) => request.grant_id(),
+            Self::Client(_) | Self::Password(_) => None,
+        }
+    }
+
+    fn decide(
+        &self,
+        server: &Server,
+        client: Authenticated<'_>,
+        records: &Records,
+        moment: &Moment,
+    ) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
+        match self {
+            Self::Code(request) => request.decide(server, client, records, moment.time()),
+            Self::Refresh(request) => request.decide(server, client, records, moment.time()),
+            Self::Device(request) => request.decide(server, client, records, moment.time()),
+            Self::Client(request) => Ok(request.decide(server, client, moment)?),
+            Self::Password(request) => Ok(request.decide(server, client, records, moment)?),
         }
     }
 }
@@ -94,7 +166,7 @@ impl GrantRequest {
 impl Operation for Token {
     type Reply = Reply<TokenAnswer>;
 
-    fn lookup(&self) -> Lookup<'_> {
+    fn lookup(&self, _: &Moment) -> Lookup<'_> {
         match &self.request {
             Ok(request) if !request.is_forged() => Lookup {
                 client: Some(request.credentials.client_id()),
@@ -106,7 +178,7 @@ impl Operation for Token {
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        self.answer(records, moment.time()).unwrap_or_else(|refused| {
+        self.answer(records, moment).unwrap_or_else(|refused| {
             let client_id = self.request.as_ref().ok().map(|request| request.credentials.client_id());
             Decision::Reply(refused.reply(client_id))
         })
@@ -114,16 +186,14 @@ impl Operation for Token {
 }
 
 impl Token {
-    fn answer(&self, records: &Records, now: UnixTime) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
+    fn answer(&self, records: &Records, moment: &Moment) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
         let request = self.request.as_ref().map_err(|reason| *reason)?;
         if request.is_forged() {
             return Err(Reason::Forged.into());
         }
         let client = request.credentials.authenticate(records)?;
-        match request.grant.as_ref().map_err(|reason| *reason)? {
-            GrantRequest::Code(request) => request.decide(&self.server, client, records, now),
-            GrantRequest::Refresh(request) => request.decide(&self.server, client, records, now),
-        }
+        let grant = request.grant.as_ref().map_err(|reason| *reason)?;
+        grant.decide(&self.server, client, records, moment)
     }
 }
 
@@ -146,14 +216,14 @@ impl Refused {
 
 impl From<Reason> for Refused {
     fn from(reason: Reason) -> Self {
-        let event = Event::new(EventKind::RequestRefused, Effect::Nothing).denied(reason);
-        Self { reason, event: Box::new(event) }
+        Self { reason, event: Box::new(Event::refused(Endpoint::Token, reason)) }
     }
 }
 
 /// Finds the record of a presented handle and checks that this very record made it, for this client.
 /// `None` when there is no such record.
 pub(crate) fn owned_record<'a>(
+    server: &Server,
     handle: Option<&'a Opened>,
     client: &Client,
     records: &'a Records,
@@ -167,19 +237,57 @@ pub(crate) fn owned_record<'a>(
     if record.grant.client_id != *client.id() {
         return Some(Err(Reason::OtherClient));
     }
+    if server.config.policy.has_ended(client.id(), record.grant.created_at) {
+        return Some(Err(Reason::GrantRevoked));
+    }
     Some(Ok((handle, record)))
 }
 
+/// How the grant is written before tokens are given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// As a new record.
+    Insert,
+    /// Over the record of a version.
+    Replace(Version),
+    /// Not at all: the answer was given before.
+    Nothing,
+}
+
+/// Makes the tokens of an issue and gives them out, after the grant is written if it has to be.
+pub(crate) fn give(
+    issue: Issue<'_>,
+    kind: EventKind,
+    write: Write,
+) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
+    let effect = if write == Write::Nothing { Effect::Repeated } else { Effect::Written };
+    let event = Event::new(Endpoint::Token, kind, effect).of_grant(&issue.grant);
+    issue.tokens(move |tokens, grant| {
+        let reply = Reply::new(TokenAnswer::from(tokens), event);
+        match write {
+            Write::Insert => Decision::Commit(Commit::put(None, grant, reply)),
+            Write::Replace(version) => Decision::Commit(Commit::put(Some(version), grant, reply)),
+            Write::Nothing => Decision::Reply(reply),
+        }
+    })
+}
+
 /// Revokes the grant and refuses: somebody else holds a copy of what was presented.
-pub(crate) fn alarm(
-    grant: &Grant,
-    version: Version,
-    now: UnixTime,
+pub(crate) fn alarm(record: &Versioned, now: UnixTime, reason: Reason) -> Decision<Reply<TokenAnswer>> {
+    let event = Event::new(Endpoint::Token, EventKind::ReuseDetected, Effect::Written);
+    refuse_and_write(record, record.grant.revoked(now), event, reason)
+}
+
+/// Refuses, once the grant is written.
+pub(crate) fn refuse_and_write(
+    record: &Versioned,
+    grant: Grant,
+    event: Event,
     reason: Reason,
 ) -> Decision<Reply<TokenAnswer>> {
-    let event = Event::new(EventKind::ReuseDetected, Effect::Written).of_grant(grant).denied(reason);
+    let event = event.of_grant(&grant).denied(reason);
     let reply = Reply::new(TokenAnswer::Denied(reason.into()), event);
-    Decision::Commit(Commit::put(Some(version), grant.revoked(now), reply))
+    Decision::Commit(Commit::put(Some(record.version), grant, reply))
 }
 
 /// Reads the form of an endpoint that clients call.
@@ -194,26 +302,4 @@ pub(crate) fn posted_form(request: &HttpRequest, known: &Known) -> Result<Form, 
         return Err(Reason::ParameterInUrl(name));
     }
     Form::from_request(request, known).map_err(Reason::Form)
-}
-
-impl Denial {
-    /// Makes the JSON error response of an endpoint that clients call
-    /// ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
-    #[must_use]
-    pub fn to_response(&self) -> HttpResponse {
-        #[derive(Serialize)]
-        struct Wire {
-            error: grantry_core::ErrorCode,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            error_description: Option<alloc::string::String>,
-        }
-        let error_description = self.is_described().then(|| alloc::format!("{}", self.reason));
-        let response = HttpResponse::json(self.status(), &Wire { error: self.code, error_description });
-        match self.status() {
-            401 => response
-                .with_header("WWW-Authenticate", Challenge::new("Basic").with_realm("oauth").to_string()),
-            405 => response.with_header("Allow", "POST"),
-            _ => response,
-        }
-    }
 }

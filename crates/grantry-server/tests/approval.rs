@@ -3,16 +3,16 @@
 
 mod support;
 
-use grantry_server::{Approval, Approved, Client, Interaction, Reason, Refusal, Reply};
+use grantry_server::{Answered, Approval, Client, Interaction, Reason, Refusal, Reply};
 use support::{ISSUER, NOW, Site, approval, clients, code, redirect, response, server_of, subject, time};
 
-fn approve(site: &Site, interaction: &Interaction, login: u64, now: u64) -> Reply<Approved> {
+fn approve(site: &Site, interaction: &Interaction, login: u64, now: u64) -> Reply<Answered> {
     let approval = Approval::new(subject(), time(login));
     site.run(&site.server.approve(interaction.clone(), approval), now)
 }
 
-fn assert_page(reply: &Reply<Approved>, reason: Reason) {
-    let Approved::Page(page) = &reply.answer else { panic!("{reply:?}") };
+fn assert_page(reply: &Reply<Answered>, reason: Reason) {
+    let Answered::Page(page) = &reply.answer else { panic!("{reply:?}") };
     assert_eq!(page.denial().reason, reason);
 }
 
@@ -63,8 +63,8 @@ fn rfc9207_2_a_request_to_one_issuer_is_approved_by_no_other() {
     let other = server_of("https://other.example");
     let reply = site.run(&other.approve(interaction.clone(), approval()), NOW);
     assert_page(&reply, Reason::OtherIssuer);
-    let refused = other.refuse(&interaction, Refusal::AccessDenied).answer;
-    assert_eq!(response(&refused).get("iss"), Some(ISSUER));
+    let refused = site.run(&other.refuse(&interaction, Refusal::AccessDenied), NOW);
+    assert_eq!(response(redirect(&refused)).get("iss"), Some(ISSUER));
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn outcome(site: &Site, reply: Reply<Authorization>) -> Outcome {
         Authorization::Page(page) => Outcome::Direct(page),
         Authorization::Redirect(redirect) => Outcome::Error(redirect),
         Authorization::Interact(interaction) if interaction.has_prompt(Prompt::None) => {
-            Outcome::Error(site.server.refuse(&interaction, Refusal::LoginRequired).answer)
+            Outcome::Error(support::redirect(&site.refuse(&interaction, Refusal::LoginRequired)).clone())
         }
         Authorization::Interact(_) => Outcome::Proceed,
     }
@@ -203,7 +203,7 @@ fn redirect_uri_match_vectors() {
         match (vector["verdict"].as_str().unwrap(), reply.answer) {
             ("match", Authorization::Interact(interaction)) => {
                 let expected = vector["effective"].as_str().or(requested);
-                assert_eq!(Some(interaction.redirect_uri()), expected, "{id}");
+                assert_eq!(interaction.redirect_uri(), expected, "{id}");
             }
             // RU-31: the name localhost is no IP literal, so its port counts.
             ("no_match" | "either", Authorization::Page(page)) => assert_eq!(page.status(), 400, "{id}"),

@@ -135,13 +135,13 @@ fn client_auth_vectors() {
             outcome => unreachable!("{id}: {outcome}"),
         }
     }
-    // The client credentials grant is not built, so its requests end after the authentication.
+    // Nobody here is registered for the client credentials grant: the requests end after the authentication.
     let expected = [
-        ("CA-18", Reason::GrantTypeUnknown),
-        ("CA-19", Reason::GrantTypeUnknown),
-        ("CA-20", Reason::GrantTypeUnknown),
+        ("CA-18", Reason::GrantTypeNotRegistered),
+        ("CA-19", Reason::GrantTypeNotRegistered),
+        ("CA-20", Reason::GrantTypeNotRegistered),
         ("CA-31", Reason::CodeUnknown),
-        ("CA-39.2", Reason::GrantTypeUnknown),
+        ("CA-39.2", Reason::GrantTypeNotRegistered),
     ];
     assert_eq!(authenticated, expected);
     // The registered method is the only one accepted.
@@ -166,6 +166,7 @@ fn form_request(vector: &Value) -> HttpRequest {
 fn expected_reason(vector: &Value) -> Reason {
     let params = vector["params"].as_object().unwrap();
     match params.get("grant_type") {
+        Some(text) if text == "client_credentials" => Reason::GrantTypeNotRegistered,
         Some(_) => Reason::GrantTypeUnknown,
         None => Reason::Missing("grant_type"),
     }

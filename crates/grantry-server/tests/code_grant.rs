@@ -306,11 +306,11 @@ fn rfc6749_10_10_a_code_has_256_bits_that_cannot_be_guessed() {
     let site = Site::new();
     let decode = |code: String| base64url::decode(code.strip_prefix("grc_").unwrap()).unwrap();
     let (one, two) = (decode(site.code(NOW)), decode(site.code(NOW)));
-    let tag_bytes = one.len() - (1 + 1 + 16 + 4 + 8 + 8);
+    let tag_bytes = one.len() - (1 + 1 + 16 + 4 + 8 + 8 + 1);
     assert_eq!((one.len(), tag_bytes * 8), (two.len(), 256));
     assert_ne!(one[2..18], two[2..18], "grant ids");
-    assert_ne!(one[38..54], two[38..54], "unsalted halves");
-    assert_ne!(one[54..], two[54..], "salted halves");
+    assert_ne!(one[39..55], two[39..55], "unsalted halves");
+    assert_ne!(one[55..], two[55..], "salted halves");
 }
 
 /// CR-30: every bit of a code counts, and no prefix of it finds anything.

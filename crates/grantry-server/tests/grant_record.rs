@@ -29,9 +29,9 @@ fn written() -> [Vec<u8>; 3] {
 }
 
 #[test]
-fn this_release_writes_the_first_form_byte_for_byte() {
+fn the_first_form_is_read_as_what_is_written_today() {
     for (written, golden) in written().iter().zip([CODE_ISSUED, ACTIVE, REVOKED]) {
-        assert_eq!(String::from_utf8_lossy(written), String::from_utf8_lossy(golden));
+        assert_eq!(Grant::from_bytes(golden), Grant::from_bytes(written));
     }
 }
 
@@ -43,18 +43,17 @@ fn the_first_form_is_read_back() {
         (REVOKED, NOW + 1 + 30 * 24 * 3600, false),
     ] {
         let grant = Grant::from_bytes(golden).unwrap();
-        assert_eq!((grant.client_id(), grant.subject()), (&client_id("web"), &subject()));
+        assert_eq!((grant.client_id(), grant.subject()), (&client_id("web"), Some(&subject())));
         assert_eq!(grant.scope(), &scope("openid read write"));
         assert_eq!((grant.created_at(), grant.expires_at()), (time(NOW), time(expires_at)));
         assert_eq!(grant.is_active(time(NOW + 10)), is_active);
-        assert_eq!(grant.to_bytes(), golden);
     }
 }
 
 /// ST-20: an old release refuses what a new one wrote, and does not guess.
 #[test]
 fn a_newer_form_is_refused_as_newer() {
-    for form in 2..=255 {
+    for form in 3..=255 {
         for rest in [ACTIVE.split_at(1).1, b"", b"\xff\xfe"] {
             let bytes = [&[form], rest].concat();
             assert_eq!(Grant::from_bytes(&bytes), Err(RecordError::Newer(form)));
@@ -121,7 +120,7 @@ fn a_record_that_cannot_be_read_is_a_failure_and_not_an_absence() {
 
         fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
             if lookup.grant.is_some() {
-                Grant::from_bytes(b"\x02{}")?;
+                Grant::from_bytes(b"\x03{}")?;
             }
             Store::read(&self.0.store.inner, lookup)
         }
@@ -134,7 +133,7 @@ fn a_record_that_cannot_be_read_is_a_failure_and_not_an_absence() {
     let code = site.code(NOW);
     let redeem = request("web", "/token", &redemption("web", &code).each());
     let error = run(&Upgraded(&site), &site.server.token(&redeem), site.moment(NOW)).unwrap_err();
-    assert_eq!((error, error.to_response().status), (RunError::Store(RecordError::Newer(2)), 503));
+    assert_eq!((error, error.to_response().status), (RunError::Store(RecordError::Newer(3)), 503));
     issued(site.run(&site.server.token(&redeem), NOW));
 }
 

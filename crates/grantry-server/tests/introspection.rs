@@ -10,8 +10,8 @@ use grantry_server::{
 };
 use serde_json::json;
 use support::{
-    Fault, ISSUER, NOW, Pairs, Site, StoreFault, client_id, clients, issued, private_key, refresh_token,
-    request, server_of, time,
+    Fault, ISSUER, LOGIN, NOW, Pairs, Site, StoreFault, client_id, clients, issued, private_key,
+    refresh_token, request, server_of, time,
 };
 
 fn sites() -> [Site; 2] {
@@ -33,7 +33,7 @@ fn rfc7662_2_2_a_live_access_token_is_described() {
             assert_eq!((response.status, response.headers.only("Cache-Control")), (200, Some("no-store")));
             let expected = json!({
                 "active": true, "scope": "openid read write", "client_id": "web", "sub": "alice",
-                "exp": NOW + 600, "iss": ISSUER, "aud": ISSUER, "token_type": "Bearer",
+                "exp": NOW + 600, "iss": ISSUER, "aud": ISSUER, "token_type": "Bearer", "auth_time": LOGIN,
             });
             assert_eq!(support::json(&response), expected);
         }
@@ -47,7 +47,7 @@ fn rfc7662_2_2_a_live_refresh_token_is_described_to_its_client() {
     let answer = site.introspect("web", refresh_token(&tokens), NOW);
     let expected = json!({
         "active": true, "scope": "openid read write", "client_id": "web", "sub": "alice",
-        "exp": NOW + 30 * 24 * 3600, "iss": ISSUER,
+        "exp": NOW + 30 * 24 * 3600, "iss": ISSUER, "auth_time": LOGIN,
     });
     assert_eq!(support::json(&answer.to_response()), expected);
 }
@@ -242,13 +242,13 @@ fn a_token_of_another_issuer_with_the_same_keys_and_store_is_inactive() {
 #[test]
 fn the_audience_and_lifetime_of_the_policy_are_described() {
     let policy = Policy::default()
-        .with_audience("https://api.example")
+        .with_resources(["https://api.example"])
         .with_access_token_lifetime(Duration::from_secs(7));
     let site = Site::of(Server::with_policy(server_of(ISSUER), policy));
     let tokens = site.tokens(NOW);
     let Introspection::Active(active) = site.introspect("api", &tokens.access_token, NOW + 6) else {
         unreachable!("the token is alive");
     };
-    assert_eq!((active.aud.as_deref(), active.exp), (Some("https://api.example"), time(NOW + 7)));
+    assert_eq!((active.aud, active.exp), (vec!["https://api.example".to_owned()], time(NOW + 7)));
     assert_inactive(&site, "api", &tokens.access_token, NOW + 7);
 }

@@ -21,16 +21,16 @@ const BANK: &str = "https://bank.example";
 
 fn aud(introspection: &Introspection) -> Option<&str> {
     let Introspection::Active(token) = introspection else { panic!("{introspection:?}") };
-    token.aud.as_deref()
+    token.aud.first().map(String::as_str)
 }
 
 #[test]
 fn rfc7662_2_2_a_change_of_policy_does_not_turn_a_token_to_another_audience() {
     for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
-        let policy = Policy::default().with_access_token_format(format).with_audience(FIRST);
+        let policy = Policy::default().with_access_token_format(format).with_resources([FIRST]);
         let mut site = Site::with_policy(policy.clone());
         let tokens = site.tokens(NOW);
-        site.server = server_of(ISSUER).with_policy(policy.with_audience(LATER));
+        site.server = server_of(ISSUER).with_policy(policy.with_resources([LATER]));
         assert_eq!(aud(&site.introspect("api", &tokens.access_token, NOW + 1)), Some(FIRST));
         let refreshed = issued(site.refresh("web", refresh_token(&tokens), NOW + 2));
         assert_eq!(aud(&site.introspect("api", &refreshed.access_token, NOW + 3)), Some(FIRST));
@@ -40,11 +40,11 @@ fn rfc7662_2_2_a_change_of_policy_does_not_turn_a_token_to_another_audience() {
 
 #[test]
 fn rfc8707_2_a_page_that_is_open_during_a_change_of_policy_keeps_its_audience() {
-    let policy = Policy::default().with_audience(FIRST);
+    let policy = Policy::default().with_resources([FIRST]);
     let mut site = Site::with_policy(policy.clone());
     let interaction = site.interaction("web", &[("resource", Some(FIRST))], NOW);
     let sealed = site.server.seal(&interaction, "session");
-    site.server = server_of(ISSUER).with_policy(policy.with_audience(BANK));
+    site.server = server_of(ISSUER).with_policy(policy.with_resources([BANK]));
     let interaction = site.server.unseal(&sealed, "session", time(NOW + 1)).unwrap();
     let code = code(&site.approve(interaction, NOW + 1));
     let tokens = issued(site.redeem("web", &code, NOW + 2));
@@ -66,7 +66,7 @@ fn oidc_core_11_offline_access_that_was_taken_away_gives_no_refresh_token() {
 
 #[test]
 fn rfc8707_2_an_unknown_resource_is_refused_and_consumes_nothing() {
-    let site = Site::with_policy(Policy::default().with_audience(FIRST));
+    let site = Site::with_policy(Policy::default().with_resources([FIRST]));
     let reply = site.authorize(&query("web", &[("resource", Some(BANK))]), NOW);
     let Authorization::Redirect(redirect) = reply.answer else { panic!("{:?}", reply.event) };
     assert_eq!(response(&redirect).get("error"), Some("invalid_target"));

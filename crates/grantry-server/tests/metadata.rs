@@ -35,7 +35,7 @@ fn rfc8414_2_the_document_in_full() {
         "scopes_supported": ["openid", "read"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
@@ -109,9 +109,7 @@ fn rfc8414_2_every_advertised_grant_and_method_works() {
         let answer = site.run(&site.server.introspect(&request), NOW).answer;
         assert_eq!(support::json(&answer.to_response())["active"], true, "{client}");
     }
-    let grants =
-        ["client_credentials", "password", "implicit", "urn:ietf:params:oauth:grant-type:device_code"];
-    for grant in grants {
+    for grant in ["password", "implicit", "urn:ietf:params:oauth:grant-type:device_code"] {
         let reply = site.token("web", &[("grant_type", grant)], NOW);
         assert_denied(&reply, "unsupported_grant_type", Reason::GrantTypeUnknown);
     }
@@ -130,7 +128,7 @@ fn rfc7517_5_the_key_set_holds_public_keys_and_checks_every_token() {
         site.claims(&tokens.access_token, "at+jwt");
         site.claims(tokens.id_token.as_ref().unwrap(), "JWT");
     }
-    let response = site.server.jwk_set_response();
+    let response = site.server.jwk_set_response(support::time(NOW));
     let set: Value = serde_json::from_slice(&response.body).unwrap();
     let keys = set["keys"].as_array().unwrap();
     let ids: Vec<_> = keys.iter().map(|key| key["kid"].as_str().unwrap()).collect();

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use grantry_core::{HttpRequest, SecretString, base64url, form};
 use grantry_server::{
-    AccessTokenFormat, Approved, Authorization, Effect, Introspection, Policy, Reason, Revoked,
+    AccessTokenFormat, Answered, Authorization, Effect, Introspection, Policy, Reason, Revoked,
 };
 use support::{
     ISSUER, NOW, Site, approval, assert_denied, basic, code, issued, query, redemption, refresh_token,
@@ -29,13 +29,13 @@ fn opaque() -> Site {
 fn forgeries(handle: &str) -> Vec<String> {
     let (prefix, encoded) = handle.split_at(4);
     let bytes = base64url::decode(encoded).unwrap();
-    assert_eq!(bytes.len(), 38 + 16 + 16);
+    assert_eq!(bytes.len(), 39 + 16 + 16);
     let flipped = |position: usize| {
         let mut bytes = bytes.clone();
         bytes.iter_mut().skip(position).take(1).for_each(|byte| *byte ^= 0x10);
         format!("{prefix}{}", base64url::encode(bytes))
     };
-    (0..54).map(flipped).collect()
+    (0..55).map(flipped).collect()
 }
 
 /// A handle whose unsalted half is right, and whose salted half is not.
@@ -192,7 +192,7 @@ fn authorize_and_approve_make_at_most_one_read_and_one_commit() {
     assert_eq!((again.event.effect, counts), (Effect::Repeated, READ));
     issued(site.redeem("web", &code(&first), NOW));
     let (late, counts) = approve();
-    assert!(matches!(late.answer, Approved::Page(_)));
+    assert!(matches!(late.answer, Answered::Page(_)));
     assert_eq!((late.event.effect, counts), (Effect::Nothing, READ));
     let reply = site.authorize(&query("web", &[]), NOW);
     let Authorization::Interact(interaction) = reply.answer else { unreachable!("{:?}", reply.event) };

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use grantry_core::HttpRequest;
 use grantry_server::{
-    AccessTokenFormat, Approval, Approved, Authorization, Effect, Grant, Introspection, Policy, Reason,
+    AccessTokenFormat, Answered, Approval, Authorization, Effect, Grant, Introspection, Policy, Reason,
     TokenAnswer,
 };
 use proptest::prelude::*;
@@ -175,10 +175,10 @@ fn the_cleaner_takes_only_what_is_dead() {
     let first = code(&site.approve(interaction.clone(), NOW));
     // The code is dead after a minute; the page could still be submitted for 15.
     assert_eq!(site.store.inner.sweep(time(NOW + 899 + margin)), 0);
-    assert!(matches!(site.approve(interaction.clone(), NOW + 899).answer, Approved::Page(_)));
+    assert!(matches!(site.approve(interaction.clone(), NOW + 899).answer, Answered::Page(_)));
     assert_eq!(site.store.inner.sweep(time(NOW + 900 + margin)), 1);
     assert_denied(&site.redeem("web", &first, NOW + 900), "invalid_grant", Reason::CodeUnknown);
-    assert!(matches!(site.approve(interaction, NOW + 900).answer, Approved::Page(_)));
+    assert!(matches!(site.approve(interaction, NOW + 900).answer, Answered::Page(_)));
 
     let tokens = site.tokens(NOW);
     let end = NOW + 30 * 24 * 3600;
@@ -200,7 +200,7 @@ fn everything_at(site: &Site, times: [u64; 6], login: u64) {
     let _ = site.server.unseal(&sealed, "session", time(approved));
     let by = Approval::new(subject(), time(login));
     let reply = site.run(&site.server.approve(*interaction, by), approved);
-    let Approved::Redirect(redirect) = &reply.answer else { return };
+    let Answered::Redirect(redirect) = &reply.answer else { return };
     let Some(code) = support::response(redirect).get("code").map(String::from) else { return };
     let TokenAnswer::Issued(tokens) = site.redeem("web", &code, redeemed).answer else { return };
     assert!(tokens.expires_in <= u64::MAX - redeemed);
@@ -248,7 +248,7 @@ fn the_last_second_of_the_range_is_the_end_of_everything() {
     let site = Site::new();
     let interaction = site.interaction("web", &[], u64::MAX);
     let late = site.run(&site.server.approve(interaction, approval()), u64::MAX);
-    assert!(matches!(late.answer, Approved::Page(_)));
+    assert!(matches!(late.answer, Answered::Page(_)));
     let first = site.code(0);
     issued(site.redeem("web", &first, 0));
     let request = request("web", "/token", &redemption("web", &first).each());

@@ -23,7 +23,7 @@ use support::{
 /// The claims of RFC 9068 section 2.2, and no other.
 #[test]
 fn rfc9068_2_2_an_access_token_has_its_claims() {
-    let site = Site::with_policy(Policy::default().with_audience("https://api.example"));
+    let site = Site::with_policy(Policy::default().with_resources(["https://api.example"]));
     let tokens = site.tokens(NOW);
     let header = peek_unverified(tokens.access_token.expose()).unwrap();
     assert_eq!((header.typ(), header.key_id()), (Some("at+jwt"), Some("key-1")));
@@ -135,7 +135,7 @@ fn every_kind_of_handle_has_a_prefix_that_scanners_find() {
         ("grr_", refresh_token(&tokens).expose()),
     ] {
         assert!(text.starts_with(prefix));
-        assert_eq!(text.len(), 4 + 94);
+        assert_eq!(text.len(), 4 + 95);
     }
 }
 

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use grantry::core::{HttpRequest, Moment, UnixTime};
 use grantry::server::{
-    Approved, Introspection, MemoryStore, Operation, Policy, Reason, Revoked, Server, TokenAnswer,
+    Answered, Introspection, MemoryStore, Operation, Policy, Reason, Revoked, Server, TokenAnswer,
     TokenResponse, run,
 };
 use proptest::prelude::*;
@@ -145,7 +145,7 @@ impl World {
             }
             Model::Code { until } if self.now < until => assert_eq!(Some(code_of(&answer)), self.code),
             Model::Code { .. } | Model::Active { .. } | Model::Revoked => {
-                assert!(matches!(answer, Approved::Page(_)), "{answer:?}");
+                assert!(matches!(answer, Answered::Page(_)), "{answer:?}");
             }
         }
     }

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 use explorer::{Count, Ending, Explorer, Racer, Racing, Seen, TableStore};
 use grantry::core::Moment;
-use grantry::server::{Approved, Policy, Reply, Revoked, Server, TokenAnswer, run};
+use grantry::server::{Answered, Policy, Reply, Revoked, Server, TokenAnswer, run};
 use support::*;
 
 const WINDOW: Duration = Duration::from_secs(10);
@@ -40,10 +40,11 @@ fn revocation_seen(reply: Reply<Revoked>) -> Seen {
     }
 }
 
-fn approval_seen(reply: Reply<Approved>) -> Seen {
+fn approval_seen(reply: Reply<Answered>) -> Seen {
     match &reply.answer {
-        Approved::Redirect(_) => Seen::Code(code_of(&reply.answer)),
-        Approved::Page(page) => Seen::Refused(format!("{:?}", page.denial().reason)),
+        Answered::Redirect(_) => Seen::Code(code_of(&reply.answer)),
+        Answered::Page(page) => Seen::Refused(format!("{:?}", page.denial().reason)),
+        Answered::Device => panic!("no device takes part"),
     }
 }
 

@@ -7,7 +7,7 @@ use grantry::client::{AuthorizationRequest, Client, ClientAuthentication, Provid
 use grantry::core::{ErrorCode, HttpRequest, HttpResponse, Scope, SecretString, UnixTime, form};
 use grantry::jwt::JwkSet;
 use grantry::resource::{Guard, Introspection, Reason, Subject};
-use grantry::server::{Approval, Approved, Authorization, MemoryStore, Policy, Server, run};
+use grantry::server::{Answered, Approval, Authorization, MemoryStore, Policy, Server, run};
 use support::*;
 
 const AUDIENCE: &str = "https://photos.example";
@@ -22,8 +22,8 @@ struct World {
 
 impl World {
     fn new(policy: Policy) -> Self {
-        let server = server(policy.with_audience(AUDIENCE));
-        let keys = JwkSet::parse(&server.jwk_set_response().body).unwrap();
+        let server = server(policy.with_resources([AUDIENCE]));
+        let keys = JwkSet::parse(&server.jwk_set_response(UnixTime::from_secs(START)).body).unwrap();
         let metadata = server.metadata();
         let provider = Provider::new(
             server.issuer().clone(),
@@ -77,7 +77,7 @@ impl World {
         let answer = run(&self.store, &self.server.approve(interaction, approval), moment(at, 102 + seed))
             .unwrap()
             .answer;
-        let Approved::Redirect(redirect) = answer else { panic!("{answer:?}") };
+        let Answered::Redirect(redirect) = answer else { panic!("{answer:?}") };
         let (_, query) = redirect.url().expose().split_once('?').unwrap();
         let exchange = self.client.callback(pending, query, UnixTime::from_secs(START + at)).unwrap();
         let response = self.serve(&exchange.request(), at);

@@ -193,7 +193,7 @@ async fn server(issuer: Issuer, photos_url: &str, moment: &Moment) -> Result<Ser
     let signing_key = SigningKey::from_der(Algorithm::Rs256, private_key.to_pkcs8_der()?.as_bytes())?;
     let handle_key = HandleKey::new(1, SecretBytes::from(moment.random::<32>("handle key").to_vec()))?;
     let policy = Policy::default()
-        .with_audience(photos_url)
+        .with_resources([photos_url])
         .with_scopes(Scope::parse(SCOPE)?)
         .with_refresh_tokens(RefreshTokens::WithOfflineAccess);
     Ok(Server::new(issuer, signing_key.with_thumbprint_key_id(), handle_key)?.with_policy(policy))

@@ -14,9 +14,10 @@ use grantry_core::{
 };
 use grantry_jwt::{Algorithm, SigningKey, verify_jws};
 use grantry_server::{
-    ApplicationType, Approval, Approved, Authorization, Client, ClientAuthentication, Denial, HandleKey,
+    Answered, ApplicationType, Approval, Authorization, Client, ClientAuthentication, Denial, HandleKey,
     Interaction, Introspection, IntrospectionRight, MemoryStore, Operation, Policy, Reason, Redirect,
-    RedirectUri, Reply, Revoked, RunError, SecretDigest, Server, Subject, TokenAnswer, TokenResponse, run,
+    RedirectUri, Refusal, Reply, Revoked, RunError, SecretDigest, Server, Subject, TokenAnswer,
+    TokenResponse, run,
 };
 use serde_json::Value;
 
@@ -209,8 +210,12 @@ impl Site {
         *interaction
     }
 
-    pub(crate) fn approve(&self, interaction: Interaction, now: u64) -> Reply<Approved> {
+    pub(crate) fn approve(&self, interaction: Interaction, now: u64) -> Reply<Answered> {
         self.run(&self.server.approve(interaction, approval()), now)
+    }
+
+    pub(crate) fn refuse(&self, interaction: &Interaction, refusal: Refusal) -> Reply<Answered> {
+        self.run(&self.server.refuse(interaction, refusal), NOW)
     }
 
     /// Drives authorize and approve, and returns the code.
@@ -303,12 +308,12 @@ pub(crate) fn redemption(client: &str, code: &str) -> Pairs {
     ])
 }
 
-pub(crate) fn redirect(reply: &Reply<Approved>) -> &Redirect {
-    let Approved::Redirect(redirect) = &reply.answer else { panic!("{:?}", reply.event) };
+pub(crate) fn redirect(reply: &Reply<Answered>) -> &Redirect {
+    let Answered::Redirect(redirect) = &reply.answer else { panic!("{:?}", reply.event) };
     redirect
 }
 
-pub(crate) fn code(reply: &Reply<Approved>) -> String {
+pub(crate) fn code(reply: &Reply<Answered>) -> String {
     response(redirect(reply)).get("code").unwrap().into()
 }
 

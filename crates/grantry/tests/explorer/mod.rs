@@ -125,7 +125,7 @@ pub(crate) struct Racing<O: Operation, F> {
 
 impl<O: Operation, F: Fn(O::Reply) -> Seen> Racer for Racing<O, F> {
     fn lookup(&self) -> Lookup<'_> {
-        self.operation.lookup()
+        self.operation.lookup(&self.moment)
     }
 
     fn decide(&self, records: &Records) -> Decided {

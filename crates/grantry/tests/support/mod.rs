@@ -6,7 +6,7 @@ use grantry::core::{
 };
 use grantry::jwt::SigningKey;
 use grantry::server::{
-    AccessTokenFormat, ApplicationType, Approval, Approved, Authorization, Client, ClientAuthentication,
+    AccessTokenFormat, Answered, ApplicationType, Approval, Authorization, Client, ClientAuthentication,
     HandleKey, Interaction, IntrospectionRight, MemoryStore, Policy, RedirectUri, Reply, SecretDigest,
     Server, Subject, run,
 };
@@ -96,8 +96,8 @@ pub(crate) fn approval() -> Approval {
 }
 
 /// The code of an approved request.
-pub(crate) fn code_of(answer: &Approved) -> String {
-    let Approved::Redirect(redirect) = answer else { panic!("{answer:?}") };
+pub(crate) fn code_of(answer: &Answered) -> String {
+    let Answered::Redirect(redirect) = answer else { panic!("{answer:?}") };
     let (_, query) = redirect.url().expose().split_once('?').unwrap();
     let known = form::Known { once: &["code"], many: &[] };
     form::Form::parse(query.as_bytes(), &known).unwrap().get("code").unwrap().to_owned()

@@ -10,6 +10,7 @@ use grantry::core::{HttpResponse, Moment, SecretString};
 use grantry::server::{Denial, Event, Operation, Revoked, TokenAnswer, TokenResponse, run_async};
 
 use super::Accounts;
+use super::pages::Problem;
 use crate::narrator::{Party, parameters, short};
 use crate::web::{self, Received};
 
@@ -18,9 +19,13 @@ pub(super) fn router() -> Router<Arc<Accounts>> {
         .route("/token", any(token))
         .route("/revoke", any(revoke))
         .route("/introspect", any(introspect))
-        .route("/jwks", get(async |site: State<Arc<Accounts>>| web::send(site.server.jwk_set_response())))
+        .route("/jwks", get(keys))
         .route("/.well-known/oauth-authorization-server", get(metadata))
         .route("/.well-known/openid-configuration", get(metadata))
+}
+
+async fn keys(State(site): State<Arc<Accounts>>) -> Result<Response, Problem> {
+    Ok(web::send(site.server.jwk_set_response(Moment::now()?.time())))
 }
 
 async fn metadata(State(site): State<Arc<Accounts>>) -> Response {

@@ -14,7 +14,7 @@ use axum_extra::extract::CookieJar;
 use grantry::core::form::FormError;
 use grantry::core::{Moment, MomentError, SecretString, UnixTime};
 use grantry::server::{
-    Approval, Approved, Authorization, Interaction, MemoryStore, Prompt, Refusal, Server, UnsealError,
+    Answered, Approval, Authorization, Interaction, MemoryStore, Prompt, Refusal, Server, UnsealError,
     run_async,
 };
 
@@ -58,13 +58,17 @@ impl Accounts {
     }
 
     /// Shows the page that an authorization request needs: login, consent, or none at all.
-    fn begin(&self, interaction: &Interaction, jar: CookieJar) -> Result<(CookieJar, Response), Problem> {
+    async fn begin(
+        &self,
+        interaction: &Interaction,
+        jar: CookieJar,
+    ) -> Result<(CookieJar, Response), Problem> {
         let moment = Moment::now()?;
         let visit = self.sessions.find(&jar, moment.time());
         let person = visit.as_ref().and_then(|visit| usable_login(visit, interaction));
         if interaction.has_prompt(Prompt::None) {
             let refusal = person.map_or(Refusal::LoginRequired, |_| Refusal::ConsentRequired);
-            return Ok((jar, self.refuse(interaction, refusal)));
+            return Ok((jar, self.refuse(interaction, refusal).await?));
         }
         if let Some((visit, signed_in)) = visit.as_ref().zip(person) {
             return Ok((jar, self.consent_page(visit, interaction, signed_in)));
@@ -85,10 +89,23 @@ impl Accounts {
         web::page(200, pages::consent(&self.hidden(visit, interaction), interaction, &signed_in.person.name))
     }
 
-    fn refuse(&self, interaction: &Interaction, refusal: Refusal) -> Response {
-        let reply = self.server.refuse(interaction, refusal);
-        self.tell_redirect(reply.answer.url());
-        web::send(reply.answer.to_response())
+    async fn refuse(&self, interaction: &Interaction, refusal: Refusal) -> Result<Response, Problem> {
+        let operation = self.server.refuse(interaction, refusal);
+        let reply = run_async(&self.store, &operation, Moment::now()?).await;
+        self.answered(reply.map_err(|_| Problem::Unavailable)?.answer)
+    }
+
+    /// Sends the browser on, as the person or the host answered.
+    fn answered(&self, answer: Answered) -> Result<Response, Problem> {
+        match answer {
+            Answered::Page(page) => Err(Problem::Refused(page)),
+            Answered::Redirect(redirect) => {
+                self.tell_redirect(redirect.url());
+                Ok(web::send(redirect.to_response()))
+            }
+            // No device signs in here.
+            Answered::Device => Err(Problem::Unreadable),
+        }
     }
 
     /// Everything that makes a posted form worth reading: its session, its page, its request.
@@ -158,7 +175,7 @@ async fn authorize(
             site.tell_redirect(redirect.url());
             Ok((jar, web::send(redirect.to_response())))
         }
-        Authorization::Interact(interaction) => site.begin(&interaction, jar),
+        Authorization::Interact(interaction) => site.begin(&interaction, jar).await,
     }
 }
 
@@ -202,7 +219,7 @@ async fn show_consent(
     let visit = site.sessions.find(&jar, now).ok_or(Problem::NotOurForm)?;
     let interaction = site.unseal(&visit, query.get("interaction"), now)?;
     site.hear_browser("GET /consent");
-    site.begin(&interaction, jar)
+    site.begin(&interaction, jar).await
 }
 
 async fn answer_consent(
@@ -216,24 +233,18 @@ async fn answer_consent(
     let (visit, interaction) =
         site.opened(visit, form.get("csrf"), form.get("interaction"), moment.time())?;
     let Some(signed_in) = usable_login(&visit, &interaction) else {
-        return site.begin(&interaction, jar);
+        return site.begin(&interaction, jar).await;
     };
     match form.get("decision") {
         Some("allow") => {
             site.hear_browser("POST /consent decision=allow");
             let approval = Approval::new(signed_in.person.subject.clone(), signed_in.at);
             let reply = run_async(&site.store, &site.server.approve(interaction, approval), moment).await;
-            match reply.map_err(|_| Problem::Unavailable)?.answer {
-                Approved::Page(page) => Err(Problem::Refused(page)),
-                Approved::Redirect(redirect) => {
-                    site.tell_redirect(redirect.url());
-                    Ok((jar, web::send(redirect.to_response())))
-                }
-            }
+            Ok((jar, site.answered(reply.map_err(|_| Problem::Unavailable)?.answer)?))
         }
         Some("deny") => {
             site.hear_browser("POST /consent decision=deny");
-            Ok((jar, site.refuse(&interaction, Refusal::AccessDenied)))
+            Ok((jar, site.refuse(&interaction, Refusal::AccessDenied).await?))
         }
         _ => Err(Problem::Unreadable),
     }

@@ -65,9 +65,11 @@ pub(super) fn consent(hidden: &Hidden, interaction: &Interaction, person: &str) 
                 li { strong { (title) } span { (meaning) } }
             }
         }
-        p .quiet {
-            "Your browser then goes to " strong .host { (host(interaction.redirect_uri())) }
-            ". Stop here if you did not come from there."
+        @if let Some(redirect_uri) = interaction.redirect_uri() {
+            p .quiet {
+                "Your browser then goes to " strong .host { (host(redirect_uri)) }
+                ". Stop here if you did not come from there."
+            }
         }
         form method="post" action="/consent" {
             (hidden)

@@ -1,0 +1,201 @@
+//! Pushed authorization requests ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)).
+
+use alloc::{string::String, vec::Vec};
+
+use grantry_core::form::{self, Form, Known};
+use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment, Scope, SecretString};
+use serde::Serialize;
+
+use crate::authentication::Credentials;
+use crate::authorization_request::AuthorizationRequest;
+use crate::decision::{Commit, Decision};
+use crate::denial::{Denial, Reason};
+use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
+use crate::grant::{Grant, GrantId, Origin, State};
+use crate::handle::{Body, Kind};
+use crate::operation::{Lookup, Operation, Records};
+use crate::server::Server;
+use crate::token::posted_form;
+use crate::transition::{Facts, Presented, Then, step};
+
+/// The longest request that may be pushed, in bytes: it is stored, also for a client that proved nothing.
+pub const MAX_PUSHED_REQUEST_BYTES: usize = 8 * 1024;
+
+/// The parameters of an authorization request, and those that authenticate the client.
+const KNOWN: Known = Known {
+    once: &[
+        "client_id",
+        "redirect_uri",
+        "response_type",
+        "scope",
+        "state",
+        "code_challenge",
+        "code_challenge_method",
+        "response_mode",
+        "nonce",
+        "prompt",
+        "max_age",
+        "login_hint",
+        "acr_values",
+        "request",
+        "request_uri",
+        "client_secret",
+        "client_assertion",
+        "client_assertion_type",
+    ],
+    many: &["resource"],
+};
+
+/// What proves the client, and is no part of the request.
+const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+
+impl Server {
+    /// Reads a pushed authorization request. It is checked like one that a browser brings, and then waits
+    /// for its browser.
+    pub fn push(&self, request: &HttpRequest) -> Push {
+        Push { server: self.clone(), request: PushedRequest::parse(request) }
+    }
+}
+
+/// A pushed request that waits for its client's registration.
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is run"]
+pub struct Push {
+    server: Server,
+    request: Result<PushedRequest, Reason>,
+}
+
+#[derive(Debug)]
+struct PushedRequest {
+    credentials: Credentials,
+    form: Form,
+}
+
+/// What the endpoint for pushed requests answers.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 9126 has an answer and an error")]
+pub enum Pushed {
+    /// The request waits under a `request_uri`.
+    Accepted(PushedResponse),
+    /// The request was faulty or its client not authenticated.
+    Denied(Denial),
+}
+
+/// Where a pushed request waits
+/// ([RFC 9126 section 2.2](https://www.rfc-editor.org/rfc/rfc9126#section-2.2)).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PushedResponse {
+    /// What the browser brings to the authorization endpoint, beside the `client_id`.
+    pub request_uri: SecretString,
+    /// For how many seconds the request waits.
+    pub expires_in: u64,
+}
+
+impl Pushed {
+    /// Makes the response to send.
+    #[must_use]
+    pub fn to_response(&self) -> HttpResponse {
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            request_uri: &'a str,
+            expires_in: u64,
+        }
+        match self {
+            Self::Accepted(PushedResponse { request_uri, expires_in }) => {
+                let wire = Wire { request_uri: request_uri.expose(), expires_in: *expires_in };
+                HttpResponse::json(201, &wire)
+            }
+            Self::Denied(denial) => denial.to_response(),
+        }
+    }
+}
+
+impl PushedRequest {
+    fn parse(request: &HttpRequest) -> Result<Self, Reason> {
+        let form = posted_form(request, &KNOWN)?;
+        let credentials = Credentials::from_request(request, &form)?;
+        Ok(Self { credentials, form })
+    }
+
+    /// The parameters of the authorization request alone.
+    fn parameters(&self) -> Result<String, Reason> {
+        let asked = self.form.iter().filter(|(name, _)| !CREDENTIALS.contains(name) && *name != "client_id");
+        let mut pairs: Vec<(&str, &str)> = asked.collect();
+        pairs.push(("client_id", self.credentials.client_id().as_str()));
+        let text = form::encode(pairs);
+        if text.len() > MAX_PUSHED_REQUEST_BYTES { Err(Reason::TooLong("request")) } else { Ok(text) }
+    }
+}
+
+impl Operation for Push {
+    type Reply = Reply<Pushed>;
+
+    fn lookup(&self, _: &Moment) -> Lookup<'_> {
+        match &self.request {
+            Ok(request) => Lookup { client: Some(request.credentials.client_id()), ..Lookup::default() },
+            Err(_) => Lookup::default(),
+        }
+    }
+
+    fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
+        self.push(records, moment).unwrap_or_else(|reason| {
+            let event =
+                Event::refused(Endpoint::PushedAuthorizationRequest, reason).of_client(self.client_id());
+            Decision::Reply(Reply::new(Pushed::Denied(reason.into()), event))
+        })
+    }
+}
+
+impl Push {
+    fn client_id(&self) -> Option<&ClientId> {
+        self.request.as_ref().ok().map(|request| request.credentials.client_id())
+    }
+
+    fn push(&self, records: &Records, moment: &Moment) -> Result<Decision<Reply<Pushed>>, Reason> {
+        let request = self.request.as_ref().map_err(|reason| *reason)?;
+        let client = request.credentials.authenticate(records)?.client();
+        // RFC 9126 section 2.1
+        if request.form.get("request_uri").is_some() {
+            return Err(Reason::RequestUriPushed);
+        }
+        let parameters = request.parameters()?;
+        let form =
+            Form::parse(parameters.as_bytes(), &crate::authorization_request::KNOWN).map_err(Reason::Form)?;
+        let now = moment.time();
+        let id = GrantId::from_bytes(moment.random("grant id"));
+        let asked = AuthorizationRequest::of_form(form, client.id().clone());
+        let interaction = asked.trusted(&self.server, client)?.interaction(id, now)?;
+
+        let policy = &self.server.config.policy;
+        let expires_at = now.saturating_add(policy.pushed_request_lifetime);
+        let grant = Grant {
+            id,
+            salt: moment.random("grant salt"),
+            client_id: client.id().clone(),
+            scope: Scope::empty(),
+            resources: interaction.resources,
+            created_at: now,
+            expires_at,
+            // A page that begins in the last second comes back within its own time.
+            kept_until: expires_at.saturating_add(policy.interaction_lifetime),
+            origin: Origin::Pushed(parameters),
+            person: None,
+            state: State::Pushed,
+        };
+        match step(None, Presented::PushedRequest, Facts::default()) {
+            Then::Move(_) | Then::Repeat => {
+                let body = Body { expires_at, ..Body::of_record(Kind::RequestUri, id, 0) };
+                let request_uri = self.server.config.handles.mint(body, &grant);
+                let expires_in = expires_at.saturating_since(now).as_secs();
+                let (endpoint, kind) = (Endpoint::PushedAuthorizationRequest, EventKind::RequestPushed);
+                let event = Event::new(endpoint, kind, Effect::Written).of_grant(&grant);
+                let answer = Pushed::Accepted(PushedResponse { request_uri, expires_in });
+                Ok(Decision::Commit(Commit::put(None, grant, Reply::new(answer, event))))
+            }
+            Then::Refuse(reason) | Then::Wait(reason) | Then::Close(reason) | Then::Alarm(reason) => {
+                Err(reason)
+            }
+        }
+    }
+}
