@@ -1,14 +1,16 @@
 //! Scope: a set of tokens ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
 
-use alloc::{collections::BTreeSet, string::String};
+use alloc::{string::String, vec::Vec};
 use core::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// A set of scope tokens, possibly empty, kept in the order of their bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Scope(BTreeSet<String>);
+/// A set of scope tokens, possibly empty.
+///
+/// It is kept as its own text: the tokens in the order of their bytes, each once, one space between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Scope(String);
 
 impl Scope {
     /// The longest scope text accepted, in bytes.
@@ -19,7 +21,7 @@ impl Scope {
     /// Makes the scope without any token.
     #[must_use]
     pub const fn empty() -> Self {
-        Self(BTreeSet::new())
+        Self(String::new())
     }
 
     /// Reads the text of a `scope` parameter. The empty text is the empty scope: a caller that
@@ -35,35 +37,31 @@ impl Scope {
         if text.len() > Self::MAX_BYTES {
             return Err(ScopeError::TooLong);
         }
-        Self::from_tokens(text.split(' '))
+        let mut tokens = text.split(' ').map(scope_token).collect::<Result<Vec<_>, _>>()?;
+        tokens.sort_unstable();
+        tokens.dedup();
+        if tokens.len() > Self::MAX_TOKENS {
+            return Err(ScopeError::TooManyTokens);
+        }
+        Ok(Self(tokens.join(" ")))
     }
 
-    /// Makes a scope of single tokens.
-    ///
-    /// # Errors
-    ///
-    /// As [`Scope::parse`], but that it may be longer: a caller has bounded it.
-    pub fn from_tokens<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
-        let mut set = BTreeSet::new();
-        for token in tokens {
-            set.insert(scope_token(token)?);
-            if set.len() > Self::MAX_TOKENS {
-                return Err(ScopeError::TooManyTokens);
-            }
-        }
-        Ok(Self(set))
+    /// Returns the tokens in the order of their bytes, with one space between them.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Tells whether the set holds `token`, compared byte for byte.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.0.contains(token)
+        self.iter().any(|own| own == token)
     }
 
     /// Tells whether every token of this scope is in `other`.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
-        self.0.is_subset(&other.0)
+        self.iter().all(|token| other.contains(token))
     }
 
     /// Tells whether the set has no token.
@@ -74,37 +72,43 @@ impl Scope {
 
     /// Returns the tokens in the order of their bytes.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.split(' ').filter(|token| !token.is_empty())
     }
 
     /// Returns the tokens that `keep` selects.
     #[must_use]
     pub fn filter(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
-        Self(self.0.iter().filter(|token| keep(token)).cloned().collect())
+        let mut kept = String::with_capacity(self.0.len());
+        for token in self.iter().filter(|token| keep(token)) {
+            if !kept.is_empty() {
+                kept.push(' ');
+            }
+            kept.push_str(token);
+        }
+        Self(kept)
     }
 }
 
 // RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
-fn scope_token(token: &str) -> Result<String, ScopeError> {
+fn scope_token(token: &str) -> Result<&str, ScopeError> {
     if token.is_empty() {
         return Err(ScopeError::EmptyToken);
     }
     if token.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
-        return Ok(token.into());
+        return Ok(token);
     }
     Err(ScopeError::Character)
 }
 
 impl fmt::Display for Scope {
-    /// Writes the tokens with one space between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, token) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(token)?;
-        }
-        Ok(())
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
@@ -121,12 +125,6 @@ impl TryFrom<String> for Scope {
 
     fn try_from(text: String) -> Result<Self, ScopeError> {
         Self::parse(&text)
-    }
-}
-
-impl From<Scope> for String {
-    fn from(scope: Scope) -> Self {
-        alloc::format!("{scope}")
     }
 }
 

@@ -66,7 +66,7 @@ impl Writer {
         self.0.extend(grant.id.as_bytes());
         self.0.extend(grant.salt);
         self.text(grant.client_id.as_str());
-        self.scope(&grant.scope);
+        self.text(grant.scope.as_str());
         self.texts(&grant.resources);
         self.time(grant.created_at);
         self.time(grant.expires_at);
@@ -135,11 +135,6 @@ impl Writer {
         if let Some(value) = value {
             write(self, value);
         }
-    }
-
-    fn scope(&mut self, scope: &Scope) {
-        self.length(scope.iter().count());
-        scope.iter().for_each(|token| self.text(token));
     }
 
     fn texts(&mut self, texts: &[String]) {
@@ -233,12 +228,10 @@ impl<'a> Reader<'a> {
         if self.flag()? { read(self).map(Some) } else { Some(None) }
     }
 
+    /// A set has one text.
     fn scope(&mut self) -> Option<Scope> {
-        let count = self.number()?;
-        Scope::from_tokens((0..count).map_while(|_| self.text())).ok().filter(|scope| {
-            // A set: fewer tokens than were counted means that some were missing or doubled.
-            u64::try_from(scope.iter().count()).is_ok_and(|tokens| tokens == count)
-        })
+        let text = self.text()?;
+        Scope::parse(text).ok().filter(|scope| scope.as_str() == text)
     }
 
     fn texts(&mut self) -> Option<Vec<String>> {
