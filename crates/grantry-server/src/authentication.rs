@@ -9,7 +9,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use grantry_core::form::{Form, decode_component};
 use grantry_core::{ClientId, HttpRequest, SecretString};
 
-use crate::client::{Client, ClientAuthentication, GrantType, SecretDigest};
+use crate::client::{Client, GrantType};
+use crate::client_authentication::{ClientAuthentication, SecretDigest};
 use crate::denial::Reason;
 use crate::operation::Records;
 

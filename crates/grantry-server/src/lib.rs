@@ -67,6 +67,7 @@ mod authentication;
 mod authorization_request;
 mod authorize;
 mod client;
+mod client_authentication;
 mod client_grant;
 mod code_grant;
 mod decision;
@@ -108,7 +109,8 @@ pub use authorization_request::{
     MAX_ACR_VALUES_BYTES, MAX_LOGIN_HINT_BYTES, MAX_NONCE_BYTES, MAX_STATE_BYTES,
 };
 pub use authorize::{Authorization, Authorize};
-pub use client::{Client, ClientAuthentication, GrantType, IntrospectionRight, SecretDigest};
+pub use client::{Client, GrantType, IntrospectionRight};
+pub use client_authentication::{ClientAuthentication, SecretDigest};
 pub use decision::{Change, ChangeSet, ClaimId, Commit, Conflict, Decision, Outcome, SignRequest, Signature};
 pub use denial::{Denial, Reason};
 pub use device_authorization::{DeviceAnswer, DeviceAuthorization, DeviceResponse};
