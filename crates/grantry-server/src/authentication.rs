@@ -12,7 +12,7 @@ use grantry_core::{ClientId, HttpRequest, SecretString};
 use crate::client::{Client, GrantType};
 use crate::client_authentication::{ClientAuthentication, SecretDigest};
 use crate::denial::Reason;
-use crate::operation::Records;
+use crate::operation::{Lookup, Records};
 
 /// What a request says of its client, not yet checked.
 #[derive(Debug)]
@@ -49,11 +49,20 @@ impl Credentials {
         &self.client_id
     }
 
+    /// Says what has to be read to check the credentials.
+    pub(crate) fn lookup(&self) -> Lookup<'_> {
+        let client_secret = match &self.proof {
+            Proof::Basic(secret) | Proof::Post(secret) => Some(secret),
+            Proof::None => None,
+        };
+        Lookup { client: Some(&self.client_id), client_secret, ..Lookup::default() }
+    }
+
     /// Checks the credentials against the registration. An unknown client costs the same digest and
     /// comparison as a wrong secret and gets the same answer.
     pub(crate) fn authenticate<'a>(&self, records: &'a Records) -> Result<Authenticated<'a>, Reason> {
         let client = records.client(&self.client_id);
-        let nobody = ClientAuthentication::SecretBasic(SecretDigest::from_bytes([0; 32]));
+        let nobody = ClientAuthentication::SecretBasic(SecretDigest::unmatched());
         let registered = client.map_or(&nobody, Client::authentication);
         let is_proven = match (&self.proof, registered) {
             (Proof::None, ClientAuthentication::None) => true,

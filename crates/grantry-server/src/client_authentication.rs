@@ -22,6 +22,84 @@ pub enum ClientAuthentication {
 ///
 /// It is meant for secrets that a machine made, of 128 random bits or more: those cannot be guessed
 /// from the digest. A password that a person chose needs a slow hash instead.
+///
+/// # Slow hashes
+///
+/// A host that keeps argon2, bcrypt or PBKDF2 hashes compares in its own read, with what
+/// [`Lookup::client_secret`](crate::Lookup::client_secret) says that the client presented. Where it fits, the
+/// client comes with the digest of just that; where it does not, and for pages where no secret is presented,
+/// with [`SecretDigest::unmatched`]. The server compares then as always, method included. An unknown client
+/// should cost the same hash, and a request is one guess: limit their rate.
+///
+/// ```
+/// # use core::num::NonZeroU32;
+/// # use std::collections::BTreeMap;
+/// # use grantry_core::{ClientId, HttpRequest, Issuer, Moment, SecretBytes, UnixTime};
+/// # use grantry_server::*;
+/// use ring::pbkdf2;
+///
+/// # #[derive(Clone, Copy)]
+/// struct SlowHash { salt: [u8; 16], hash: [u8; 32] }
+///
+/// impl SlowHash {
+///     /// What an unknown client is compared with.
+///     const NOBODY: Self = Self { salt: [0; 16], hash: [0; 32] };
+/// #   const ITERATIONS: NonZeroU32 = NonZeroU32::new(10).unwrap(); // a host takes 600,000
+/// #   fn of(salt: [u8; 16], secret: &str) -> Self {
+/// #       let mut hash = [0; 32];
+/// #       pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, Self::ITERATIONS, &salt, secret.as_bytes(), &mut hash);
+/// #       Self { salt, hash }
+/// #   }
+///
+///     fn fits(&self, secret: &str) -> bool {
+///         let (secret, algorithm) = (secret.as_bytes(), pbkdf2::PBKDF2_HMAC_SHA256);
+///         pbkdf2::verify(algorithm, Self::ITERATIONS, &self.salt, secret, &self.hash).is_ok()
+///     }
+/// }
+///
+/// struct HashingStore { clients: BTreeMap<ClientId, SlowHash>, grants: MemoryStore }
+///
+/// impl Store for HashingStore {
+///     type Error = RecordError;
+///
+///     fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
+///         let records = Store::read(&self.grants, lookup)?;
+///         let Some(id) = lookup.client else { return Ok(records) };
+///         let registered = self.clients.get(id);
+///         let slow_hash = registered.unwrap_or(&SlowHash::NOBODY);
+///         let presented = lookup.client_secret.map(|secret| secret.expose());
+///         let digest = match presented.filter(|secret| slow_hash.fits(secret)) {
+///             Some(secret) => SecretDigest::of(secret),
+///             None => SecretDigest::unmatched(),
+///         };
+///         let client = Client::new(id.clone(), ClientAuthentication::SecretBasic(digest));
+///         Ok(if registered.is_some() { records.with_client(client) } else { records })
+///     }
+/// #
+/// #   fn commit(&self, changes: &ChangeSet) -> Result<Outcome, RecordError> {
+/// #       Store::commit(&self.grants, changes)
+/// #   }
+/// }
+/// # let vectors: serde_json::Value = serde_json::from_str(include_str!("../../../tests/vectors/jws-sign.json"))?;
+/// # let vectors = vectors["vectors"].as_array().unwrap();
+/// # let jwk = vectors.iter().find(|v| v["alg"] == "RS256").unwrap()["jwk"].to_string();
+/// # let signing_key = grantry_jwt::SigningKey::from_jwk(jwk.as_bytes())?.with_thumbprint_key_id();
+/// # let handle_key = HandleKey::new(1, SecretBytes::from(vec![7; 32]))?;
+/// # let server = Server::new(Issuer::parse("https://accounts.example")?, signing_key, handle_key)?;
+/// # let store = HashingStore {
+/// #     clients: [(ClientId::parse("app")?, SlowHash::of([1; 16], "correct horse"))].into(),
+/// #     grants: MemoryStore::default(),
+/// # };
+/// # let reason = |authorization: &str| {
+/// #     let request = HttpRequest::form("/token", "").with_header("Authorization", authorization);
+/// #     let moment = Moment::new(UnixTime::from_secs(1_800_000_000), [1; 32]);
+/// #     run(&store, &server.token(&request), moment).unwrap().event.denial.unwrap().reason
+/// # };
+/// # assert_eq!(reason("Basic YXBwOmNvcnJlY3QgaG9yc2U="), Reason::Missing("grant_type")); // authenticated
+/// # assert_eq!(reason("Basic YXBwOndyb25n"), Reason::ClientNotAuthenticated);
+/// # assert_eq!(reason("Basic bm9ib2R5Ondyb25n"), Reason::ClientNotAuthenticated);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct SecretDigest([u8; 32]);
 
@@ -30,6 +108,12 @@ impl SecretDigest {
     #[must_use]
     pub fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret).into())
+    }
+
+    /// Makes a digest that no secret matches: 32 zero bytes, which stay so in a store.
+    #[must_use]
+    pub const fn unmatched() -> Self {
+        Self([0; 32])
     }
 
     /// Takes up a digest that a store kept.
@@ -46,7 +130,11 @@ impl SecretDigest {
 
     /// Compares with a presented secret. The empty secret is none, also where a host digested one.
     pub(crate) fn is_of(&self, secret: &str) -> bool {
-        bool::from(self.0.ct_eq(&Self::of(secret).0)) && !secret.is_empty()
+        self.fits(&Self::of(secret)) && !secret.is_empty()
+    }
+
+    fn fits(&self, presented: &Self) -> bool {
+        (self.0.ct_eq(&presented.0) & !self.0.ct_eq(&Self::unmatched().0)).into()
     }
 }
 
@@ -61,5 +149,20 @@ impl Eq for SecretDigest {}
 impl fmt::Debug for SecretDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretDigest")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No secret is known whose digest is zero, so the digests stand here themselves.
+    #[test]
+    fn the_unmatched_digest_fits_nothing_and_not_itself() {
+        let unmatched = SecretDigest::unmatched();
+        assert!(!unmatched.fits(&SecretDigest::unmatched()));
+        assert!(!SecretDigest::from_bytes(*unmatched.as_bytes()).fits(&unmatched));
+        assert!(!unmatched.is_of("") && !unmatched.is_of("secret"));
+        assert!(SecretDigest::of("secret").fits(&SecretDigest::of("secret")));
     }
 }

@@ -119,9 +119,8 @@ impl Operation for DeviceAuthorization {
     fn lookup(&self, moment: &Moment) -> Lookup<'_> {
         match &self.request {
             Ok(asked) => Lookup {
-                client: Some(asked.credentials.client_id()),
                 grant: self.user_code(moment, Attempt::First).map(|code| code.grant()),
-                ..Lookup::default()
+                ..asked.credentials.lookup()
             },
             Err(_) => Lookup::default(),
         }

@@ -57,7 +57,7 @@ impl PresentedToken {
     }
 
     pub(crate) fn lookup(&self) -> Lookup<'_> {
-        let lookup = Lookup { client: Some(self.client_id()), ..Lookup::default() };
+        let lookup = self.credentials.lookup();
         match &self.token {
             // A forged handle never reaches the store.
             Err(Reason::Forged) => Lookup::default(),

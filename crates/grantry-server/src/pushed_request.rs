@@ -133,7 +133,7 @@ impl Operation for Push {
 
     fn lookup(&self, _: &Moment) -> Lookup<'_> {
         match &self.request {
-            Ok(request) => Lookup { client: Some(request.credentials.client_id()), ..Lookup::default() },
+            Ok(request) => request.credentials.lookup(),
             Err(_) => Lookup::default(),
         }
     }

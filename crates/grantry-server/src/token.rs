@@ -169,9 +169,8 @@ impl Operation for Token {
     fn lookup(&self, _: &Moment) -> Lookup<'_> {
         match &self.request {
             Ok(request) if !request.is_forged() => Lookup {
-                client: Some(request.credentials.client_id()),
                 grant: request.grant.as_ref().ok().and_then(GrantRequest::grant_id),
-                ..Lookup::default()
+                ..request.credentials.lookup()
             },
             _ => Lookup::default(),
         }

@@ -3,11 +3,16 @@
 
 mod support;
 
+use core::cell::Cell;
+use core::num::NonZeroU32;
+
 use grantry_core::form::{self, FormError};
 use grantry_core::{HttpRequest, HttpResponse};
 use grantry_server::{
-    Client, ClientAuthentication, Denial, GrantType, Introspection, Reason, Revoked, SecretDigest,
+    ChangeSet, Client, ClientAuthentication, Denial, GrantType, Introspection, Lookup, MemoryStore, Outcome,
+    Reason, RecordError, Records, Revoked, SecretDigest, Store, run,
 };
+use ring::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use support::{NOW, Site, basic, client_id, denial, issued, json, redemption, refresh_token, secret};
 
 const ENDPOINTS: [&str; 3] = ["/token", "/revoke", "/introspect"];
@@ -200,4 +205,94 @@ fn a_client_without_the_grant_is_authenticated_and_not_allowed() {
     issued(site.redeem("web", &code, NOW));
     assert_eq!(GrantType::AuthorizationCode.as_str(), "authorization_code");
     assert_eq!(GrantType::RefreshToken.as_str(), "refresh_token");
+}
+
+/// A host's store that keeps PBKDF2 hashes, of few rounds so that nothing waits.
+struct HashingStore {
+    grants: MemoryStore,
+    hashed: Cell<usize>,
+}
+
+impl HashingStore {
+    const SECRET: &str = "correct horse";
+    const ROUNDS: NonZeroU32 = NonZeroU32::MIN;
+
+    fn hash(secret: &str) -> [u8; 32] {
+        let mut hash = [0; 32];
+        pbkdf2::derive(PBKDF2_HMAC_SHA256, Self::ROUNDS, b"salt", secret.as_bytes(), &mut hash);
+        hash
+    }
+
+    fn fits(&self, secret: &str, hash: &[u8; 32]) -> bool {
+        self.hashed.set(self.hashed.get() + 1);
+        pbkdf2::verify(PBKDF2_HMAC_SHA256, Self::ROUNDS, b"salt", secret.as_bytes(), hash).is_ok()
+    }
+}
+
+impl Store for HashingStore {
+    type Error = RecordError;
+
+    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
+        let known = ["slow", "posts"].into_iter().find(|id| lookup.client == Some(&client_id(id)));
+        let hash = known.map_or([0; 32], |_| Self::hash(Self::SECRET));
+        let presented = lookup.client_secret.map(|secret| secret.expose());
+        let digest = presented.filter(|secret| self.fits(secret, &hash)).map(SecretDigest::of);
+        let digest = digest.unwrap_or_else(SecretDigest::unmatched);
+        let authentication = match known {
+            Some("posts") => ClientAuthentication::SecretPost(digest),
+            _ => ClientAuthentication::SecretBasic(digest),
+        };
+        let records = Store::read(&self.grants, lookup)?;
+        Ok(match known {
+            Some(id) => records.with_client(Client::new(client_id(id), authentication)),
+            None => records,
+        })
+    }
+
+    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, RecordError> {
+        Store::commit(&self.grants, changes)
+    }
+}
+
+/// CA-43 for a host that keeps slow hashes: it hands in data, and the server decides as always.
+#[test]
+fn rfc6819_5_1_4_1_a_host_may_keep_slow_hashes() {
+    let site = Site::new();
+    let store = HashingStore { grants: MemoryStore::default(), hashed: Cell::new(0) };
+    let send = |request: &HttpRequest| {
+        store.hashed.set(0);
+        let answer = run(&store, &site.server.token(request), site.moment(NOW)).unwrap().answer;
+        (denial(&answer).map(|denial| denial.reason), answer.to_response(), store.hashed.get())
+    };
+    let by_header = |client: &str, secret: &str| {
+        send(&HttpRequest::form("/token", "").with_header("Authorization", basic(client, secret)))
+    };
+    let by_body = |client: &str, secret: &str| {
+        send(&HttpRequest::form("/token", form::encode([("client_id", client), ("client_secret", secret)])))
+    };
+    let right = HashingStore::SECRET;
+    let authenticated = Some(Reason::Missing("grant_type"));
+    assert_eq!(by_header("slow", right).0, authenticated);
+    assert_eq!(by_body("posts", right).0, authenticated);
+    let refused = by_header("slow", "wrong");
+    assert_eq!((refused.0, refused.1.status, refused.2), (Some(Reason::ClientNotAuthenticated), 401, 1));
+    // An unknown client and the other method look the same and cost the same hash.
+    for other in [
+        by_header("nobody", right),
+        by_header("nobody", "wrong"),
+        by_header("posts", right),
+        by_body("slow", right),
+        by_body("posts", "wrong"),
+        by_body("nobody", "wrong"),
+    ] {
+        assert_eq!(other, refused);
+    }
+    let presented =
+        HttpRequest::form("/introspect", "token=x").with_header("Authorization", basic("slow", right));
+    let introspected = run(&store, &site.server.introspect(&presented), site.moment(NOW)).unwrap();
+    assert_eq!(introspected.answer, Introspection::Inactive);
+    let revoked = run(&store, &site.server.revoke(&presented), site.moment(NOW)).unwrap();
+    assert_eq!(revoked.answer, Revoked::Done);
+    let unproven = send(&HttpRequest::form("/token", "client_id=slow"));
+    assert_eq!((unproven.0, unproven.2), (Some(Reason::ClientNotAuthenticated), 0));
 }
