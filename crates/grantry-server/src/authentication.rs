@@ -1,18 +1,22 @@
 //! Client authentication at the endpoints that clients call
 //! ([RFC 6749 section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use grantry_core::form::{Form, decode_component};
-use grantry_core::{ClientId, HttpRequest, SecretString};
+use grantry_core::{ClientId, HttpRequest, SecretString, UnixTime};
+use grantry_jwt::{Header, VerifyingKey};
 
 use crate::client::{Client, GrantType};
+use crate::client_assertion::ClientAssertion;
 use crate::client_authentication::{ClientAuthentication, SecretDigest};
+use crate::decision::{Change, ClaimId};
 use crate::denial::Reason;
 use crate::operation::{Lookup, Records};
+use crate::server::Server;
 
 /// What a request says of its client, not yet checked.
 #[derive(Debug)]
@@ -26,21 +30,29 @@ enum Proof {
     None,
     Basic(SecretString),
     Post(SecretString),
+    Assertion(Box<ClientAssertion>),
 }
 
 impl Credentials {
     /// Reads the credentials of a request; exactly one method may stand in it.
-    pub(crate) fn from_request(request: &HttpRequest, form: &Form) -> Result<Self, Reason> {
+    pub(crate) fn from_request(server: &Server, request: &HttpRequest, form: &Form) -> Result<Self, Reason> {
         let mut headers = request.headers.all("Authorization");
         let header = headers.next();
         if headers.next().is_some() {
             return Err(Reason::TwoMethods);
         }
-        if form.get("client_assertion").or_else(|| form.get("client_assertion_type")).is_some() {
-            return Err(Reason::OtherScheme);
+        let has_assertion =
+            form.get("client_assertion").or_else(|| form.get("client_assertion_type")).is_some();
+        // RFC 6749 section 2.3, RFC 7521 section 4.2: no more than one method.
+        if has_assertion && (header.is_some() || form.get("client_secret").is_some()) {
+            return Err(Reason::TwoMethods);
         }
         match header {
             Some(header) => from_basic(header, form),
+            None if has_assertion => {
+                let (client_id, assertion) = ClientAssertion::parse(server, form)?;
+                Ok(Self { client_id, proof: Proof::Assertion(Box::new(assertion)) })
+            }
             None => from_body(form),
         }
     }
@@ -51,36 +63,86 @@ impl Credentials {
 
     /// Says what has to be read to check the credentials.
     pub(crate) fn lookup(&self) -> Lookup<'_> {
-        let client_secret = match &self.proof {
-            Proof::Basic(secret) | Proof::Post(secret) => Some(secret),
-            Proof::None => None,
-        };
-        Lookup { client: Some(&self.client_id), client_secret, ..Lookup::default() }
+        let lookup = Lookup { client: Some(&self.client_id), ..Lookup::default() };
+        match &self.proof {
+            Proof::None => lookup,
+            Proof::Basic(secret) | Proof::Post(secret) => Lookup { client_secret: Some(secret), ..lookup },
+            Proof::Assertion(assertion) => Lookup { assertion: Some(assertion.claim()), ..lookup },
+        }
     }
 
-    /// Checks the credentials against the registration. An unknown client costs the same digest and
-    /// comparison as a wrong secret and gets the same answer.
-    pub(crate) fn authenticate<'a>(&self, records: &'a Records) -> Result<Authenticated<'a>, Reason> {
+    /// Checks the credentials against the registration, by its method only. An unknown client costs the same
+    /// digest and comparison, or the same signature, as a known one and gets the same answer.
+    pub(crate) fn authenticate<'a>(
+        &self,
+        records: &'a Records,
+        now: UnixTime,
+    ) -> Result<Authenticated<'a>, Reason> {
         let client = records.client(&self.client_id);
-        let nobody = ClientAuthentication::SecretBasic(SecretDigest::unmatched());
-        let registered = client.map_or(&nobody, Client::authentication);
-        let is_proven = match (&self.proof, registered) {
-            (Proof::None, ClientAuthentication::None) => true,
-            (Proof::Basic(secret), ClientAuthentication::SecretBasic(digest))
-            | (Proof::Post(secret), ClientAuthentication::SecretPost(digest)) => {
-                digest.is_of(secret.expose())
+        let registered = client.map(Client::authentication);
+        let claim = match &self.proof {
+            Proof::None => proven(registered.is_some_and(is_public))?,
+            Proof::Basic(secret) => proven(is_of(secret, registered.and_then(basic_digest)))?,
+            Proof::Post(secret) => proven(is_of(secret, registered.and_then(post_digest)))?,
+            Proof::Assertion(assertion) => {
+                let key = registered.ok_or(Reason::ClientNotAuthenticated);
+                let key = key.and_then(|registered| assertion_key(registered, assertion.header()));
+                let until = assertion.verify(key, now)?;
+                // RFC 7523 section 3: an assertion counts once.
+                if records.is_assertion_seen() {
+                    return Err(Reason::AssertionReplayed);
+                }
+                Some(Claimed { id: assertion.claim(), until })
             }
-            (Proof::Basic(secret) | Proof::Post(secret), _) => {
-                // The registered method is another one; the digest is made for its cost alone.
-                let _ = SecretDigest::of(secret.expose());
-                false
-            }
-            (Proof::None, _) => false,
         };
-        match client {
-            Some(client) if is_proven => Ok(Authenticated(client)),
-            _ => Err(Reason::ClientNotAuthenticated),
-        }
+        let client = client.ok_or(Reason::ClientNotAuthenticated)?;
+        Ok(Authenticated { client, claim })
+    }
+}
+
+fn proven(is_proven: bool) -> Result<Option<Claimed>, Reason> {
+    if is_proven { Ok(None) } else { Err(Reason::ClientNotAuthenticated) }
+}
+
+/// Compares with the registered digest, or for the cost alone with one that nothing matches.
+fn is_of(secret: &SecretString, digest: Option<&SecretDigest>) -> bool {
+    digest.unwrap_or(&SecretDigest::unmatched()).is_of(secret.expose())
+}
+
+const fn is_public(registered: &ClientAuthentication) -> bool {
+    matches!(registered, ClientAuthentication::None)
+}
+
+const fn basic_digest(registered: &ClientAuthentication) -> Option<&SecretDigest> {
+    match registered {
+        ClientAuthentication::SecretBasic(digest) => Some(digest),
+        ClientAuthentication::None
+        | ClientAuthentication::SecretPost(_)
+        | ClientAuthentication::SecretJwt(_)
+        | ClientAuthentication::PrivateKeyJwt(_) => None,
+    }
+}
+
+const fn post_digest(registered: &ClientAuthentication) -> Option<&SecretDigest> {
+    match registered {
+        ClientAuthentication::SecretPost(digest) => Some(digest),
+        ClientAuthentication::None
+        | ClientAuthentication::SecretBasic(_)
+        | ClientAuthentication::SecretJwt(_)
+        | ClientAuthentication::PrivateKeyJwt(_) => None,
+    }
+}
+
+fn assertion_key<'a>(
+    registered: &'a ClientAuthentication,
+    header: &Header,
+) -> Result<&'a VerifyingKey, Reason> {
+    match registered {
+        ClientAuthentication::SecretJwt(secret) => secret.find(header).map_err(Reason::Assertion),
+        ClientAuthentication::PrivateKeyJwt(keys) => keys.find(header).map_err(Reason::Assertion),
+        ClientAuthentication::None
+        | ClientAuthentication::SecretBasic(_)
+        | ClientAuthentication::SecretPost(_) => Err(Reason::ClientNotAuthenticated),
     }
 }
 
@@ -123,15 +185,31 @@ const BASIC: GeneralPurpose = GeneralPurpose::new(
 /// A client that proved who it is, as far as its registration asks. Only
 /// [`Credentials::authenticate`] makes one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Authenticated<'a>(&'a Client);
+pub(crate) struct Authenticated<'a> {
+    client: &'a Client,
+    claim: Option<Claimed>,
+}
+
+/// The `jti` of an assertion that authenticated its client.
+#[derive(Clone, Copy, Debug)]
+struct Claimed {
+    id: ClaimId,
+    until: UnixTime,
+}
 
 impl<'a> Authenticated<'a> {
     pub(crate) const fn client(self) -> &'a Client {
-        self.0
+        self.client
+    }
+
+    /// Returns the note to commit with whatever is decided for the client: the assertion is used up, also by a
+    /// request that is then refused.
+    pub(crate) fn claim(self) -> Option<Change> {
+        self.claim.map(|Claimed { id, until }| Change::Claim { id, until })
     }
 
     /// Checks that the client is registered for a grant.
     pub(crate) fn allowed(self, grant_type: GrantType) -> Result<Self, Reason> {
-        if self.0.has_grant_type(grant_type) { Ok(self) } else { Err(Reason::GrantTypeNotRegistered) }
+        if self.client.has_grant_type(grant_type) { Ok(self) } else { Err(Reason::GrantTypeNotRegistered) }
     }
 }

@@ -5,6 +5,8 @@ use core::fmt;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::assertion_keys::{AssertionKeys, AssertionSecret};
+
 /// How a client proves who it is; the registered method is the only one accepted
 /// ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2), `token_endpoint_auth_method`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,28 @@ pub enum ClientAuthentication {
     SecretBasic(SecretDigest),
     /// `client_secret_post`.
     SecretPost(SecretDigest),
+    /// `client_secret_jwt`: an assertion keyed with the secret
+    /// ([OpenID Connect Core section 9](https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication)).
+    /// It is the one method for which the registration holds the secret itself, and whoever reads the store
+    /// can be the client: prefer [`PrivateKeyJwt`](Self::PrivateKeyJwt).
+    SecretJwt(AssertionSecret),
+    /// `private_key_jwt`: an assertion signed by the client, of which the registration holds the public keys
+    /// ([RFC 7523 section 2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2)).
+    PrivateKeyJwt(AssertionKeys),
+}
+
+impl ClientAuthentication {
+    /// Returns the value of `token_endpoint_auth_method`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::SecretBasic(_) => "client_secret_basic",
+            Self::SecretPost(_) => "client_secret_post",
+            Self::SecretJwt(_) => "client_secret_jwt",
+            Self::PrivateKeyJwt(_) => "private_key_jwt",
+        }
+    }
 }
 
 /// The SHA-256 digest of a client secret, which is what a store keeps.

@@ -4,6 +4,7 @@ use core::fmt;
 
 use grantry_core::form::FormError;
 use grantry_core::{ErrorCode, ScopeError};
+use grantry_jwt::VerifyError;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident $(($inner:ty))? = $code:ident, $rule:literal;)*) => {
@@ -61,6 +62,12 @@ reasons! {
     MalformedBasic = InvalidClient, "malformed Basic credentials (RFC 6749 section 2.3.1, RFC 7617 section 2)";
     /// The client is unknown, the secret wrong or the method not the registered one.
     ClientNotAuthenticated = InvalidClient, "client authentication failed (RFC 6749 section 5.2)";
+    /// The assertion has no type, another type, or is missing beside one.
+    AssertionType = InvalidClient, "not a client_assertion of the type jwt-bearer (RFC 7521 section 4.2, RFC 7523 section 2.2)";
+    /// The client assertion breaks a rule of JWTs or of assertions.
+    Assertion(VerifyError) = InvalidClient, "client assertion: {0} (RFC 7523 section 3)";
+    /// The client assertion was used before.
+    AssertionReplayed = InvalidClient, "the jti of the client assertion was seen before (RFC 7523 section 3)";
     /// A public client asks where only confidential clients may.
     ClientNotConfidential = InvalidClient, "the endpoint is for confidential clients (RFC 7662 section 2.1)";
     /// The client is not registered for the grant.
@@ -221,6 +228,10 @@ mod tests {
 
     impl Sample for ScopeError {
         const SAMPLE: Self = Self::Character;
+    }
+
+    impl Sample for VerifyError {
+        const SAMPLE: Self = Self::Signature;
     }
 
     impl Sample for &'static str {

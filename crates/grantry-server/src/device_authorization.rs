@@ -7,7 +7,7 @@ use grantry_core::form::{self, Form, Known};
 use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment, SecretString, UnixTime};
 use serde::Serialize;
 
-use crate::authentication::Credentials;
+use crate::authentication::{Authenticated, Credentials};
 use crate::client::GrantType;
 use crate::decision::{Commit, Decision};
 use crate::denial::{Denial, Reason};
@@ -28,7 +28,7 @@ const KNOWN: Known = Known {
 impl Server {
     /// Reads a device authorization request.
     pub fn device_authorization(&self, request: &HttpRequest) -> DeviceAuthorization {
-        DeviceAuthorization { server: self.clone(), request: Asked::parse(request) }
+        DeviceAuthorization { server: self.clone(), request: Asked::parse(self, request) }
     }
 }
 
@@ -106,9 +106,9 @@ impl DeviceAnswer {
 }
 
 impl Asked {
-    fn parse(request: &HttpRequest) -> Result<Self, Reason> {
+    fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
         let form = posted_form(request, &KNOWN)?;
-        let credentials = Credentials::from_request(request, &form)?;
+        let credentials = Credentials::from_request(server, request, &form)?;
         Ok(Self { credentials, form })
     }
 }
@@ -127,10 +127,17 @@ impl Operation for DeviceAuthorization {
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        self.answer(records, moment).unwrap_or_else(|reason| {
+        let refuse = |reason: Reason| {
             let event = Event::refused(Endpoint::DeviceAuthorization, reason).of_client(self.client_id());
             Decision::Reply(Reply::new(DeviceAnswer::Denied(reason.into()), event))
-        })
+        };
+        match self.authenticate(records, moment.time()) {
+            Ok((form, client)) => {
+                let answer = self.answer(form, client, records, moment);
+                answer.unwrap_or_else(refuse).with_claim(client.claim())
+            }
+            Err(reason) => refuse(reason),
+        }
     }
 }
 
@@ -156,9 +163,22 @@ impl DeviceAuthorization {
         }
     }
 
-    fn answer(&self, records: &Records, moment: &Moment) -> Result<Decision<Reply<DeviceAnswer>>, Reason> {
+    fn authenticate<'a>(
+        &'a self,
+        records: &'a Records,
+        now: UnixTime,
+    ) -> Result<(&'a Form, Authenticated<'a>), Reason> {
         let Asked { credentials, form } = self.request.as_ref().map_err(|reason| *reason)?;
-        let client = credentials.authenticate(records)?;
+        Ok((form, credentials.authenticate(records, now)?))
+    }
+
+    fn answer(
+        &self,
+        form: &Form,
+        client: Authenticated<'_>,
+        records: &Records,
+        moment: &Moment,
+    ) -> Result<Decision<Reply<DeviceAnswer>>, Reason> {
         let config = &self.server.config;
         let Some(verification_uri) = config.endpoints.verification.clone() else {
             return Err(Reason::GrantTypeUnknown);

@@ -6,6 +6,7 @@ use grantry_core::{ClientId, HttpRequest, HttpResponse, Issuer, Moment, Scope, U
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
+use crate::authentication::Authenticated;
 use crate::client::{Client, IntrospectionRight};
 use crate::decision::Decision;
 use crate::denial::{Denial, Reason};
@@ -14,7 +15,7 @@ use crate::grant::{Grant, Subject};
 use crate::handle::Opened;
 use crate::issue::Audience;
 use crate::operation::{Lookup, Operation, Records};
-use crate::presented_token::{Found, PresentedToken};
+use crate::presented_token::{Found, PresentedToken, authenticate};
 use crate::server::Server;
 use crate::stateless_token::PresentedClaims;
 
@@ -111,25 +112,34 @@ impl Operation for Introspect {
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        let client_id = self.request.as_ref().ok().map(PresentedToken::client_id);
-        Decision::Reply(match self.introspect(records, moment.time()) {
-            Ok(reply) => reply,
-            Err(reason) => {
-                let answer = if reason == Reason::Forged {
-                    Introspection::Inactive
-                } else {
-                    Introspection::Denied(reason.into())
-                };
-                Reply::new(answer, Event::refused(Endpoint::Introspection, reason).of_client(client_id))
+        let refuse = |reason: Reason| {
+            let client_id = self.request.as_ref().ok().map(PresentedToken::client_id);
+            let answer = if reason == Reason::Forged {
+                Introspection::Inactive
+            } else {
+                Introspection::Denied(reason.into())
+            };
+            Reply::new(answer, Event::refused(Endpoint::Introspection, reason).of_client(client_id))
+        };
+        let now = moment.time();
+        match authenticate(&self.request, records, now) {
+            Ok((request, client)) => {
+                let reply = self.introspect(request, client, records, now).unwrap_or_else(refuse);
+                Decision::Reply(reply).with_claim(client.claim())
             }
-        })
+            Err(reason) => Decision::Reply(refuse(reason)),
+        }
     }
 }
 
 impl Introspect {
-    fn introspect(&self, records: &Records, now: UnixTime) -> Result<Reply<Introspection>, Reason> {
-        let request = self.request.as_ref().map_err(|reason| *reason)?;
-        let authenticated = request.authenticate(records)?;
+    fn introspect(
+        &self,
+        request: &PresentedToken,
+        authenticated: Authenticated<'_>,
+        records: &Records,
+        now: UnixTime,
+    ) -> Result<Reply<Introspection>, Reason> {
         let client = authenticated.client();
         // RFC 7662 section 2.1: the endpoint is for those who can prove who they are.
         if !client.is_confidential() {

@@ -63,14 +63,17 @@ pub mod life_of_a_grant {}
 
 mod answer;
 mod approve;
+mod assertion_keys;
 mod authentication;
 mod authorization_request;
 mod authorize;
 mod client;
+mod client_assertion;
 mod client_authentication;
 mod client_grant;
 mod code_grant;
 mod decision;
+mod decoy_keys;
 mod denial;
 mod device_authorization;
 mod device_grant;
@@ -105,11 +108,15 @@ mod verification;
 
 pub use answer::{Page, Redirect};
 pub use approve::{Answered, Approve};
+pub use assertion_keys::{AssertionKeys, AssertionSecret};
 pub use authorization_request::{
     MAX_ACR_VALUES_BYTES, MAX_LOGIN_HINT_BYTES, MAX_NONCE_BYTES, MAX_STATE_BYTES,
 };
 pub use authorize::{Authorization, Authorize};
 pub use client::{Client, GrantType, IntrospectionRight};
+pub use client_assertion::{
+    ASSERTION_LEEWAY, MAX_ASSERTION_BYTES, MAX_ASSERTION_ID_BYTES, MAX_ASSERTION_LIFETIME,
+};
 pub use client_authentication::{ClientAuthentication, SecretDigest};
 pub use decision::{Change, ChangeSet, ClaimId, Commit, Conflict, Decision, Outcome, SignRequest, Signature};
 pub use denial::{Denial, Reason};
@@ -125,7 +132,7 @@ pub use issue::{TokenAnswer, TokenResponse};
 pub use memory::MemoryStore;
 pub use metadata::{Metadata, OpenIdMetadata};
 pub use operation::{Lookup, Operation, Records, Version, Versioned};
-pub use policy::{AccessTokenFormat, Policy, RefreshTokens};
+pub use policy::{AccessTokenFormat, AssertionAudience, Policy, RefreshTokens};
 pub use pushed_request::{MAX_PUSHED_REQUEST_BYTES, Push, Pushed, PushedResponse};
 pub use redirect_uri::{ApplicationType, RedirectUri, RedirectUriError};
 pub use refuse::{Refusal, Refuse};

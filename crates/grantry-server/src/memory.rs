@@ -93,6 +93,9 @@ impl Store for MemoryStore {
         if lookup.claim.is_some_and(|id| tables.claims.contains_key(&id)) {
             records = records.with_claim_seen();
         }
+        if lookup.assertion.is_some_and(|id| tables.claims.contains_key(&id)) {
+            records = records.with_assertion_seen();
+        }
         Ok(records)
     }
 

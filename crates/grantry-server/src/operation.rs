@@ -34,8 +34,10 @@ pub struct Lookup<'a> {
     pub client: Option<&'a ClientId>,
     /// The grant to read.
     pub grant: Option<GrantId>,
-    /// The one-time identifier to look for.
+    /// The one-time identifier of a token without a record to look for.
     pub claim: Option<ClaimId>,
+    /// The one-time identifier of a client assertion to look for, beside the other one.
+    pub assertion: Option<ClaimId>,
     /// The secret that the client presents, for hosts that keep slow hashes of client secrets: see
     /// [`SecretDigest`](crate::SecretDigest). Others leave it alone.
     pub client_secret: Option<&'a SecretString>,
@@ -45,7 +47,7 @@ impl Lookup<'_> {
     /// Tells that nothing has to be read: the store is left alone.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.client.is_none() && self.grant.is_none() && self.claim.is_none()
+        self.client.is_none() && self.grant.is_none() && self.claim.is_none() && self.assertion.is_none()
     }
 }
 
@@ -55,6 +57,7 @@ pub struct Records {
     client: Option<Arc<Client>>,
     grant: Option<Versioned>,
     claimed: bool,
+    assertion_claimed: bool,
     suspended: bool,
 }
 
@@ -79,10 +82,17 @@ impl Records {
         self
     }
 
-    /// Notes that the one-time identifier was seen before.
+    /// Notes that the one-time identifier of [`Lookup::claim`] was seen before.
     #[must_use]
     pub const fn with_claim_seen(mut self) -> Self {
         self.claimed = true;
+        self
+    }
+
+    /// Notes that the one-time identifier of [`Lookup::assertion`] was seen before.
+    #[must_use]
+    pub const fn with_assertion_seen(mut self) -> Self {
+        self.assertion_claimed = true;
         self
     }
 
@@ -107,10 +117,16 @@ impl Records {
         self.grant.as_ref().filter(|record| record.grant.id() == id)
     }
 
-    /// Tells whether the one-time identifier was seen before.
+    /// Tells whether the one-time identifier of [`Lookup::claim`] was seen before.
     #[must_use]
     pub const fn is_claim_seen(&self) -> bool {
         self.claimed
+    }
+
+    /// Tells whether the one-time identifier of [`Lookup::assertion`] was seen before.
+    #[must_use]
+    pub const fn is_assertion_seen(&self) -> bool {
+        self.assertion_claimed
     }
 
     /// Tells whether the person of the grant is suspended.

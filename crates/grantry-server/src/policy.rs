@@ -26,6 +26,7 @@ pub struct Policy {
     pub(crate) device_interval: Duration,
     pub(crate) resources: Vec<String>,
     pub(crate) scopes: Scope,
+    pub(crate) assertion_audience: AssertionAudience,
     pub(crate) acr_values: Vec<String>,
     not_before: Option<UnixTime>,
     not_before_of: BTreeMap<ClientId, UnixTime>,
@@ -59,6 +60,7 @@ impl Default for Policy {
             device_interval: Duration::from_secs(5),
             resources: Vec::new(),
             scopes: Scope::empty(),
+            assertion_audience: AssertionAudience::Issuer,
             acr_values: Vec::new(),
             not_before: None,
             not_before_of: BTreeMap::new(),
@@ -207,6 +209,13 @@ impl Policy {
         self
     }
 
+    /// Sets what client assertions have to be addressed to: the issuer by default.
+    #[must_use]
+    pub const fn with_assertion_audience(mut self, audience: AssertionAudience) -> Self {
+        self.assertion_audience = audience;
+        self
+    }
+
     /// Sets the authentication contexts that the metadata lists
     /// ([RFC 9470 section 5](https://www.rfc-editor.org/rfc/rfc9470#section-5), `acr_values_supported`).
     #[must_use]
@@ -269,6 +278,19 @@ pub enum AccessTokenFormat {
     Jwt,
     /// A handle that resource servers introspect ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
     Opaque,
+}
+
+/// What the `aud` of a client assertion has to be, alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AssertionAudience {
+    /// The issuer
+    /// ([rfc7523bis section 3](https://datatracker.ietf.org/doc/html/draft-ietf-oauth-rfc7523bis#section-3)).
+    Issuer,
+    /// The issuer or the URL of the token endpoint, for older clients
+    /// ([RFC 7523 section 3](https://www.rfc-editor.org/rfc/rfc7523#section-3)). The cost: another server that
+    /// names this token endpoint as its own can have such a client make assertions that are good here.
+    IssuerOrTokenEndpoint,
 }
 
 /// Which grants come with a refresh token.

@@ -52,7 +52,7 @@ pub(crate) enum Found<'a> {
 impl PresentedToken {
     pub(crate) fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
         let form = posted_form(request, &KNOWN)?;
-        let credentials = Credentials::from_request(request, &form)?;
+        let credentials = Credentials::from_request(server, request, &form)?;
         Ok(Self { credentials, token: presented(server, &form) })
     }
 
@@ -70,13 +70,6 @@ impl PresentedToken {
         self.credentials.client_id()
     }
 
-    pub(crate) fn authenticate<'a>(&self, records: &'a Records) -> Result<Authenticated<'a>, Reason> {
-        match self.token {
-            Err(Reason::Forged) => Err(Reason::Forged),
-            _ => self.credentials.authenticate(records),
-        }
-    }
-
     /// Returns the token and its record, if this very record made it.
     pub(crate) fn found<'a>(
         &'a self,
@@ -86,6 +79,19 @@ impl PresentedToken {
         let token = self.token.as_ref().map_err(|reason| *reason)?.as_ref();
         Ok(token.and_then(|token| token.found(records)))
     }
+}
+
+/// Checks who presents a token.
+pub(crate) fn authenticate<'a>(
+    request: &'a Result<PresentedToken, Reason>,
+    records: &'a Records,
+    now: UnixTime,
+) -> Result<(&'a PresentedToken, Authenticated<'a>), Reason> {
+    let request = request.as_ref().map_err(|reason| *reason)?;
+    if matches!(request.token, Err(Reason::Forged)) {
+        return Err(Reason::Forged);
+    }
+    Ok((request, request.credentials.authenticate(records, now)?))
 }
 
 impl OpenedToken {

@@ -3,11 +3,12 @@
 use alloc::{string::String, vec::Vec};
 
 use grantry_core::form::{self, Form, Known};
-use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment, Scope, SecretString};
+use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment, Scope, SecretString, UnixTime};
 use serde::Serialize;
 
-use crate::authentication::Credentials;
+use crate::authentication::{Authenticated, Credentials};
 use crate::authorization_request::AuthorizationRequest;
+use crate::client::Client;
 use crate::decision::{Commit, Decision};
 use crate::denial::{Denial, Reason};
 use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
@@ -53,7 +54,7 @@ impl Server {
     /// Reads a pushed authorization request. It is checked like one that a browser brings, and then waits
     /// for its browser.
     pub fn push(&self, request: &HttpRequest) -> Push {
-        Push { server: self.clone(), request: PushedRequest::parse(request) }
+        Push { server: self.clone(), request: PushedRequest::parse(self, request) }
     }
 }
 
@@ -112,9 +113,9 @@ impl Pushed {
 }
 
 impl PushedRequest {
-    fn parse(request: &HttpRequest) -> Result<Self, Reason> {
+    fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
         let form = posted_form(request, &KNOWN)?;
-        let credentials = Credentials::from_request(request, &form)?;
+        let credentials = Credentials::from_request(server, request, &form)?;
         Ok(Self { credentials, form })
     }
 
@@ -139,11 +140,18 @@ impl Operation for Push {
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        self.push(records, moment).unwrap_or_else(|reason| {
+        let refuse = |reason: Reason| {
             let event =
                 Event::refused(Endpoint::PushedAuthorizationRequest, reason).of_client(self.client_id());
             Decision::Reply(Reply::new(Pushed::Denied(reason.into()), event))
-        })
+        };
+        match self.authenticate(records, moment.time()) {
+            Ok((request, client)) => {
+                let pushed = self.push(request, client.client(), moment);
+                pushed.unwrap_or_else(refuse).with_claim(client.claim())
+            }
+            Err(reason) => refuse(reason),
+        }
     }
 }
 
@@ -152,9 +160,21 @@ impl Push {
         self.request.as_ref().ok().map(|request| request.credentials.client_id())
     }
 
-    fn push(&self, records: &Records, moment: &Moment) -> Result<Decision<Reply<Pushed>>, Reason> {
+    fn authenticate<'a>(
+        &'a self,
+        records: &'a Records,
+        now: UnixTime,
+    ) -> Result<(&'a PushedRequest, Authenticated<'a>), Reason> {
         let request = self.request.as_ref().map_err(|reason| *reason)?;
-        let client = request.credentials.authenticate(records)?.client();
+        Ok((request, request.credentials.authenticate(records, now)?))
+    }
+
+    fn push(
+        &self,
+        request: &PushedRequest,
+        client: &Client,
+        moment: &Moment,
+    ) -> Result<Decision<Reply<Pushed>>, Reason> {
         // RFC 9126 section 2.1
         if request.form.get("request_uri").is_some() {
             return Err(Reason::RequestUriPushed);

@@ -3,12 +3,13 @@
 use grantry_core::{HttpRequest, HttpResponse, Moment, UnixTime};
 use serde_json::json;
 
+use crate::authentication::Authenticated;
 use crate::client::Client;
 use crate::decision::{Change, Commit, Decision};
 use crate::denial::{Denial, Reason};
 use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
 use crate::operation::{Lookup, Operation, Records, Versioned};
-use crate::presented_token::{Found, PresentedToken};
+use crate::presented_token::{Found, PresentedToken, authenticate};
 use crate::server::Server;
 use crate::transition::{Facts, Presented, Then, step};
 
@@ -58,21 +59,31 @@ impl Operation for Revoke {
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        self.revoke(records, moment.time()).unwrap_or_else(|reason| {
+        let refuse = |reason: Reason| {
             let client_id = self.request.as_ref().ok().map(PresentedToken::client_id);
             let event = Event::refused(Endpoint::Revocation, reason).of_client(client_id);
             // RFC 7009 section 2.2: a token that this server did not make is dead already.
             let answer =
                 if reason == Reason::Forged { Revoked::Done } else { Revoked::Denied(reason.into()) };
             Decision::Reply(Reply::new(answer, event))
-        })
+        };
+        let now = moment.time();
+        match authenticate(&self.request, records, now) {
+            Ok((request, client)) => {
+                request.revoke(client, records, now).unwrap_or_else(refuse).with_claim(client.claim())
+            }
+            Err(reason) => refuse(reason),
+        }
     }
 }
 
-impl Revoke {
-    fn revoke(&self, records: &Records, now: UnixTime) -> Result<Decision<Reply<Revoked>>, Reason> {
-        let request = self.request.as_ref().map_err(|reason| *reason)?;
-        let authenticated = request.authenticate(records)?;
+impl PresentedToken {
+    fn revoke(
+        &self,
+        authenticated: Authenticated<'_>,
+        records: &Records,
+        now: UnixTime,
+    ) -> Result<Decision<Reply<Revoked>>, Reason> {
         let client = authenticated.client();
         let event = |effect| {
             let event = Event::new(Endpoint::Revocation, EventKind::GrantRevoked, effect);
@@ -80,7 +91,7 @@ impl Revoke {
         };
         // A stranger learns nothing and ends nothing. A dead access token, which others have seen, does
         // not end a living grant.
-        Ok(match request.found(authenticated, records)?.filter(|found| found.is_alive_and_of(client, now)) {
+        Ok(match self.found(authenticated, records)?.filter(|found| found.is_alive_and_of(client, now)) {
             None => Decision::Reply(Reply::new(Revoked::Done, event(Effect::Nothing))),
             Some(Found::OfGrant(_, record)) => end(record, now, Revoked::Done, &event),
             Some(Found::Stateless(claims)) => {

@@ -4,9 +4,10 @@ use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 use core::fmt;
 
 use grantry_core::Issuer;
-use grantry_jwt::{Algorithm, JwkSet, KeyRing};
+use grantry_jwt::{Algorithm, JwkSet, KeyLoader, KeyRing};
 
 use crate::client::GrantType;
+use crate::decoy_keys::DecoyKeys;
 use crate::handle::{HandleKey, HandleRing};
 use crate::policy::{Policy, RetiredGrant};
 use crate::signing::{IssuerKey, Keys};
@@ -29,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     pub(crate) handles: HandleRing,
     pub(crate) keys: Keys,
+    pub(crate) decoy_keys: DecoyKeys,
     handle_keys: Vec<HandleKey>,
 }
 
@@ -52,6 +54,7 @@ impl Server {
             policy: Policy::default(),
             handles: HandleRing::new(&issuer, &handle_keys),
             keys: Keys::one(signing_key.into())?,
+            decoy_keys: DecoyKeys::prepare(&KeyLoader::default()),
             issuer,
             handle_keys,
         };

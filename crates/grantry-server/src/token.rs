@@ -112,7 +112,7 @@ impl Token {
 impl TokenRequest {
     fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
         let form = posted_form(request, &KNOWN)?;
-        let credentials = Credentials::from_request(request, &form)?;
+        let credentials = Credentials::from_request(server, request, &form)?;
         Ok(Self { credentials, grant: GrantRequest::parse(server, &form) })
     }
 
@@ -177,22 +177,32 @@ impl Operation for Token {
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        self.answer(records, moment).unwrap_or_else(|refused| {
+        let refuse = |refused: Refused| {
             let client_id = self.request.as_ref().ok().map(|request| request.credentials.client_id());
             Decision::Reply(refused.reply(client_id))
-        })
+        };
+        match self.authenticate(records, moment.time()) {
+            Ok((request, client)) => {
+                let grant = request.grant.as_ref().map_err(|reason| Refused::from(*reason));
+                let decided = grant.and_then(|grant| grant.decide(&self.server, client, records, moment));
+                decided.unwrap_or_else(refuse).with_claim(client.claim())
+            }
+            Err(reason) => refuse(reason.into()),
+        }
     }
 }
 
 impl Token {
-    fn answer(&self, records: &Records, moment: &Moment) -> Result<Decision<Reply<TokenAnswer>>, Refused> {
+    fn authenticate<'a>(
+        &'a self,
+        records: &'a Records,
+        now: UnixTime,
+    ) -> Result<(&'a TokenRequest, Authenticated<'a>), Reason> {
         let request = self.request.as_ref().map_err(|reason| *reason)?;
         if request.is_forged() {
-            return Err(Reason::Forged.into());
+            return Err(Reason::Forged);
         }
-        let client = request.credentials.authenticate(records)?;
-        let grant = request.grant.as_ref().map_err(|reason| *reason)?;
-        grant.decide(&self.server, client, records, moment)
+        Ok((request, request.credentials.authenticate(records, now)?))
     }
 }
 

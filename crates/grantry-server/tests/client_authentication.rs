@@ -89,8 +89,9 @@ fn rfc7009_2_1_rfc7662_2_1_the_same_rules_at_every_endpoint() {
         refused(Some(&basic("post", &secret("post"))), &[], 401, unproven);
         refused(Some("Bearer abc"), &post, 401, Reason::OtherScheme);
         refused(Some("Basic !"), &post, 401, Reason::MalformedBasic);
-        refused(None, &[("client_assertion", "x"), ("client_id", "native")], 401, Reason::OtherScheme);
-        refused(Some(&good), &[("client_assertion_type", "x")], 401, Reason::OtherScheme);
+        refused(None, &[("client_assertion", "x"), ("client_id", "native")], 401, Reason::AssertionType);
+        refused(Some(&good), &[("client_assertion_type", "x")], 400, Reason::TwoMethods);
+        refused(None, &[("client_assertion", "x"), post[1]], 400, Reason::TwoMethods);
         refused(Some(&good), &post, 400, Reason::TwoMethods);
         refused(Some(&good), &[("client_id", "other")], 400, Reason::TwoClients);
         refused(

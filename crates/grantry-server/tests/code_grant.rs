@@ -287,7 +287,7 @@ fn rfc6749_5_2_an_error_answer_says_the_error_and_no_secret() {
         (good.clone().with("grant_type", "sekret"), 400),
         (good.clone().with("client_id", "other"), 400),
         (good.clone().with("client_secret", "x"), 400),
-        (good.with("client_assertion", "x"), 401),
+        (good.with("client_assertion", "x"), 400),
     ] {
         let response = site.token("web", &pairs.each(), NOW).answer.to_response();
         assert_eq!(response.status, status);
