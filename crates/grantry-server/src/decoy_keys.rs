@@ -18,6 +18,11 @@ impl DecoyKeys {
         Self(Algorithm::ALL.iter().filter_map(|algorithm| decoy(loader, *algorithm)).collect())
     }
 
+    /// Returns the algorithms, which are those that an assertion can have.
+    pub(crate) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.0.iter().map(VerifyingKey::algorithm)
+    }
+
     pub(crate) fn of(&self, algorithm: Algorithm) -> Option<&VerifyingKey> {
         self.0.iter().find(|key| key.algorithm() == algorithm)
     }

@@ -3,6 +3,7 @@
 use alloc::{string::String, vec, vec::Vec};
 
 use grantry_core::{CodeChallenge, HttpResponse, Issuer, UnixTime};
+use grantry_jwt::Algorithm;
 use serde::Serialize;
 
 use crate::client::GrantType;
@@ -44,12 +45,20 @@ pub struct Metadata {
     pub grant_types_supported: Vec<&'static str>,
     /// How clients authenticate at the token endpoint.
     pub token_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// The algorithms of client assertions at the token endpoint.
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     /// How clients authenticate at the revocation endpoint.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// The algorithms of client assertions at the revocation endpoint.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     /// How clients authenticate at the introspection endpoint.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// The algorithms of client assertions at the introspection endpoint.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     /// `S256`.
     pub code_challenge_methods_supported: Vec<&'static str>,
     /// Always: every authorization response names the issuer
@@ -84,13 +93,16 @@ pub struct OpenIdMetadata {
     pub request_uri_parameter_supported: bool,
 }
 
-const SECRETS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+/// How a client authenticates; the first is for public clients.
+const METHODS: [&str; 5] =
+    ["none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
 
 impl Server {
     /// Returns the metadata.
     #[must_use]
     pub fn metadata(&self) -> Metadata {
-        let any_method = || vec!["none", "client_secret_basic", "client_secret_post"];
+        let [_, proofs @ ..] = METHODS;
+        let algorithms = || self.config.decoy_keys.algorithms().map(Algorithm::as_str).collect();
         let endpoints = self.config.endpoints.clone();
         let scopes = &self.config.policy.scopes;
         let openid = OpenIdMetadata {
@@ -117,13 +129,22 @@ impl Server {
             },
             response_modes_supported: if is_implicit { vec!["query", "fragment"] } else { vec!["query"] },
             grant_types_supported: served.map(GrantType::as_str).collect(),
-            token_endpoint_auth_methods_supported: any_method(),
+            token_endpoint_auth_methods_supported: METHODS.to_vec(),
+            token_endpoint_auth_signing_alg_values_supported: algorithms(),
             revocation_endpoint_auth_methods_supported: match endpoints.revocation {
-                Some(_) => any_method(),
+                Some(_) => METHODS.to_vec(),
+                None => vec![],
+            },
+            revocation_endpoint_auth_signing_alg_values_supported: match endpoints.revocation {
+                Some(_) => algorithms(),
                 None => vec![],
             },
             introspection_endpoint_auth_methods_supported: match endpoints.introspection {
-                Some(_) => SECRETS.to_vec(),
+                Some(_) => proofs.to_vec(),
+                None => vec![],
+            },
+            introspection_endpoint_auth_signing_alg_values_supported: match endpoints.introspection {
+                Some(_) => algorithms(),
                 None => vec![],
             },
             revocation_endpoint: endpoints.revocation,
