@@ -66,6 +66,7 @@ impl Operation for Approve {
         Lookup {
             client: Some(&self.interaction.client_id),
             grant: Some(self.interaction.id),
+            subject: Some(&self.approval.subject),
             ..Lookup::default()
         }
     }
@@ -159,6 +160,7 @@ impl Approve {
         let issue = Issue {
             server: &self.server,
             client,
+            records,
             wanted: match tokens {
                 ImplicitTokens::Access => Wanted::AccessToken,
                 ImplicitTokens::Id => Wanted::IdToken,
@@ -258,6 +260,7 @@ impl Approve {
                 Flow::Implicit { .. } => Origin::Implicit,
                 Flow::Device => Origin::Device { client_name: interaction.client_name.clone() },
             },
+            claims: interaction.claims.clone(),
             person: Some(self.approval.person()),
             state,
         }
@@ -296,7 +299,19 @@ impl Interaction {
 
     /// Checks that the person was authenticated as the client asked.
     fn check_person(&self, approval: &Approval) -> Result<(), Reason> {
-        if self.accepts_login(approval.authenticated_at) { Ok(()) } else { Err(Reason::LoginNeeded) }
+        // OpenID Connect Core section 3.1.2.2
+        if self.subject.as_ref().is_some_and(|expected| *expected != approval.subject) {
+            return Err(Reason::OtherSubject);
+        }
+        if !self.accepts_login(approval.authenticated_at) {
+            return Err(Reason::LoginNeeded);
+        }
+        // OpenID Connect Core section 5.5.1.1
+        if self.claims.accepts_acr(approval.acr.as_deref()) {
+            Ok(())
+        } else {
+            Err(Reason::AuthenticationTooWeak)
+        }
     }
 
     /// Tells the client that there is no grant, or the person, where the client may not be told.

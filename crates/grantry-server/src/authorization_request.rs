@@ -7,9 +7,10 @@ use grantry_core::form::{Form, FormError, Known};
 use grantry_core::{ClientId, CodeChallenge, HttpRequest, Scope, UnixTime};
 
 use crate::answer::{Redirect, ResponseMode, Target};
+use crate::claims_request::ClaimsRequest;
 use crate::client::{Client, GrantType};
 use crate::denial::Reason;
-use crate::grant::GrantId;
+use crate::grant::{GrantId, Subject};
 use crate::interaction::{Back, Flow, ImplicitTokens, Interaction, Prompt};
 use crate::policy::Policy;
 use crate::redirect_uri::RedirectUri;
@@ -31,6 +32,8 @@ pub(crate) const KNOWN: Known = Known {
         "max_age",
         "login_hint",
         "acr_values",
+        "claims",
+        "id_token_hint",
         "request",
         "request_uri",
     ],
@@ -52,6 +55,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) form: Form,
     repeated: Option<&'static str>,
     pub(crate) client_id: ClientId,
+    /// The person of an ID token that was sent when the request was pushed.
+    hinted: Option<Subject>,
 }
 
 impl AuthorizationRequest {
@@ -69,12 +74,12 @@ impl AuthorizationRequest {
         }
         let client_id = form.get("client_id").ok_or(Reason::Missing("client_id"))?;
         let client_id = ClientId::parse(client_id).map_err(|_| Reason::ClientUnknown)?;
-        Ok(Self { form, repeated, client_id })
+        Ok(Self { form, repeated, client_id, hinted: None })
     }
 
     /// Takes the parameters of a pushed request.
-    pub(crate) const fn of_form(form: Form, client_id: ClientId) -> Self {
-        Self { form, repeated: None, client_id }
+    pub(crate) const fn of_form(form: Form, client_id: ClientId, hinted: Option<Subject>) -> Self {
+        Self { form, repeated: None, client_id, hinted }
     }
 
     // RFC 6749 section 4.1.2.1: client and redirect URI are judged first, and never by a redirect.
@@ -132,6 +137,7 @@ impl Trusted<'_> {
             return Err(Reason::RequestUri);
         }
         let flow = self.flow()?;
+        let claims = form.get("claims").map(ClaimsRequest::parse).transpose()?.unwrap_or_default();
         Ok(Interaction {
             id,
             issuer: self.server.config.issuer.as_str().into(),
@@ -144,9 +150,24 @@ impl Trusted<'_> {
             max_age: max_age(form.get("max_age"))?,
             login_hint: bounded(form, "login_hint", MAX_LOGIN_HINT_BYTES)?,
             acr_values: words(bounded(form, "acr_values", MAX_ACR_VALUES_BYTES)?),
+            subject: self.expected_subject(&claims)?,
+            claims,
             asked_at: now,
             expires_at: now.saturating_add(self.server.config.policy.interaction_lifetime),
         })
+    }
+
+    /// The only person for whom the client takes an answer: the one of the ID token that it sends, or of `claims`.
+    // OpenID Connect Core sections 3.1.2.1 and 5.5.1
+    fn expected_subject(&self, claims: &ClaimsRequest) -> Result<Option<Subject>, Reason> {
+        let hinted = match self.request.form.get("id_token_hint") {
+            Some(hint) => Some(self.server.hinted_subject(self.client, hint)?),
+            None => self.request.hinted.clone(),
+        };
+        match (hinted, claims.subject()) {
+            (Some(hinted), Some(asked)) if hinted != *asked => Err(Reason::Malformed("claims")),
+            (hinted, asked) => Ok(hinted.or_else(|| asked.cloned())),
+        }
     }
 
     fn flow(&self) -> Result<Flow, Reason> {

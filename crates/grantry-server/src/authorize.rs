@@ -144,6 +144,7 @@ impl Grant {
             return Err(Reason::PushedRequestUnknown);
         }
         let form = Form::parse(parameters.as_bytes(), &KNOWN).map_err(Reason::Form)?;
-        Ok(AuthorizationRequest::of_form(form, self.client_id.clone()))
+        let hinted = self.claims.subject().cloned();
+        Ok(AuthorizationRequest::of_form(form, self.client_id.clone(), hinted))
     }
 }

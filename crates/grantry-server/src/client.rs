@@ -17,6 +17,7 @@ pub struct Client {
     authentication: ClientAuthentication,
     application_type: ApplicationType,
     redirect_uris: Vec<RedirectUri>,
+    id_token_audiences: Vec<String>,
     grant_types: BTreeSet<GrantType>,
     scope: Scope,
     default_scope: Scope,
@@ -47,6 +48,7 @@ impl Client {
             authentication,
             application_type: ApplicationType::Web,
             redirect_uris: Vec::new(),
+            id_token_audiences: Vec::new(),
             grant_types: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
             scope: Scope::empty(),
             default_scope: Scope::empty(),
@@ -77,6 +79,15 @@ impl Client {
     #[must_use]
     pub fn with_redirect_uri(mut self, uri: RedirectUri) -> Self {
         self.redirect_uris.push(uri);
+        self
+    }
+
+    /// Adds an audience of the client's ID tokens, a service of the same makers that takes them. `azp` names the
+    /// client then, and a client that does not trust the audience refuses the token
+    /// ([OpenID Connect Core sections 2 and 3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
+    #[must_use]
+    pub fn with_id_token_audience(mut self, audience: impl Into<String>) -> Self {
+        self.id_token_audiences.push(audience.into());
         self
     }
 
@@ -179,6 +190,12 @@ impl Client {
     #[must_use]
     pub fn redirect_uris(&self) -> &[RedirectUri] {
         &self.redirect_uris
+    }
+
+    /// Returns the audiences of the client's ID tokens beside itself.
+    #[must_use]
+    pub fn id_token_audiences(&self) -> &[String] {
+        &self.id_token_audiences
     }
 
     /// Returns the grants that the client may use.

@@ -7,12 +7,14 @@ use grantry_core::form::Form;
 use grantry_core::{Moment, Scope, UnixTime};
 
 use crate::authentication::Authenticated;
+use crate::claims_request::ClaimsRequest;
 use crate::client::{Client, GrantType};
 use crate::decision::Decision;
 use crate::denial::Reason;
 use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
 use crate::grant::{Grant, GrantId, Origin, State};
 use crate::issue::{Issue, TokenAnswer, Wanted};
+use crate::operation::Records;
 use crate::policy::AccessTokenFormat;
 use crate::server::Server;
 use crate::stateless_token::StatelessToken;
@@ -36,6 +38,7 @@ impl ClientRequest {
         &self,
         server: &Server,
         client: Authenticated<'_>,
+        records: &Records,
         moment: &Moment,
     ) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
         // RFC 6749 section 4.4: confidential clients only.
@@ -48,7 +51,8 @@ impl ClientRequest {
         match server.config.policy.access_token_format {
             // Nothing is written: the token says all that there is to know.
             AccessTokenFormat::Jwt => {
-                let token = StatelessToken { server, client, scope, resources, moment };
+                let host = records.access_token_claims();
+                let token = StatelessToken { server, client, scope, resources, host, moment };
                 let event = Event::new(Endpoint::Token, EventKind::ClientTokenIssued, Effect::Nothing);
                 let event = event.of_client(Some(client.id()));
                 token.sign(move |tokens| Decision::Reply(Reply::new(TokenAnswer::from(tokens), event)))
@@ -58,6 +62,7 @@ impl ClientRequest {
                 let issue = Issue {
                     server,
                     client,
+                    records,
                     wanted: Wanted::AccessToken,
                     scope: grant.scope.clone(),
                     grant,
@@ -89,6 +94,7 @@ impl Client {
             expires_at: now,
             kept_until: UnixTime::from_secs(0),
             origin: Origin::Client,
+            claims: ClaimsRequest::default(),
             person: None,
             state: State::Active { serial: 1, since: now },
         };

@@ -83,6 +83,7 @@ impl CodeRequest {
             let issue = Issue {
                 server,
                 client,
+                records,
                 grant,
                 wanted: Wanted::All,
                 scope: record.grant.scope.clone(),

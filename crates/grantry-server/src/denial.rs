@@ -154,6 +154,9 @@ reasons! {
     RequestObject = RequestNotSupported, "request objects are not supported (RFC 9101 section 7)";
     /// A request object was sent by reference.
     RequestUri = RequestUriNotSupported, "request_uri is not supported (RFC 9101 section 7)";
+    /// The hint is no ID token of this server, or not for the client that sends it; shown on a page where
+    /// the person is sent to log out.
+    IdTokenHint = InvalidRequest, "id_token_hint is no ID token that this server made for the client (OpenID Connect Core section 3.1.2.1)";
     /// The sealed interaction is too old.
     InteractionExpired = InvalidRequest, "the page was open for too long";
     /// The interaction was answered before.

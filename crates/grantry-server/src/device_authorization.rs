@@ -8,6 +8,7 @@ use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment, SecretString, Un
 use serde::Serialize;
 
 use crate::authentication::{Authenticated, Credentials};
+use crate::claims_request::ClaimsRequest;
 use crate::client::GrantType;
 use crate::decision::{Commit, Decision};
 use crate::denial::{Denial, Reason};
@@ -203,6 +204,7 @@ impl DeviceAuthorization {
             // A page that begins in the last second comes back within its own time.
             kept_until: expires_at.saturating_add(config.policy.interaction_lifetime),
             origin: Origin::Device { client_name: client.shown_name() },
+            claims: ClaimsRequest::default(),
             person: None,
             // The first poll may come at once.
             state: State::DevicePending { interval, polled_at: UnixTime::from_secs(0) },

@@ -84,6 +84,7 @@ impl DeviceRequest {
             let issue = Issue {
                 server,
                 client,
+                records,
                 grant,
                 wanted: Wanted::All,
                 scope: record.grant.scope.clone(),

@@ -7,6 +7,8 @@ use core::time::Duration;
 use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime, base64url};
 use serde::{Deserialize, Serialize};
 
+use crate::claims_request::ClaimsRequest;
+
 /// The name of one grant: 16 random bytes. It is not a secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -111,6 +113,8 @@ pub struct Grant {
     /// Until when the record has to stay, alive or not: a page that was made for it may come back.
     pub(crate) kept_until: UnixTime,
     pub(crate) origin: Origin,
+    /// The single claims that the client asked for, to be told of the person.
+    pub(crate) claims: ClaimsRequest,
     /// Who granted it; nobody while it waits, and for a grant to the client itself.
     pub(crate) person: Option<Person>,
     pub(crate) state: State,

@@ -7,6 +7,7 @@ use alloc::{string::String, vec, vec::Vec};
 use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime};
 use serde::Deserialize;
 
+use crate::claims_request::ClaimsRequest;
 use crate::grant::{CodeOrigin, Grant, GrantId, Origin, Person, State, Subject, sixteen_bytes};
 
 /// The form that this release writes.
@@ -72,6 +73,7 @@ impl Writer {
         self.time(grant.expires_at);
         self.time(grant.kept_until);
         self.origin(&grant.origin);
+        self.claims(&grant.claims);
         self.optional(grant.person.as_ref(), Self::person);
         self.state(grant.state);
     }
@@ -97,6 +99,13 @@ impl Writer {
             Origin::Password => self.0.push(4),
             Origin::Client => self.0.push(5),
         }
+    }
+
+    /// As JSON: few grants have any.
+    fn claims(&mut self, claims: &ClaimsRequest) {
+        // Strings always serialise; a text cut short would be refused on reading.
+        let json = (!claims.is_empty()).then(|| serde_json::to_string(claims).unwrap_or_default());
+        self.optional(json.as_ref(), |writer, json| writer.text(json));
     }
 
     fn person(&mut self, person: &Person) {
@@ -179,6 +188,7 @@ impl<'a> Reader<'a> {
             expires_at: self.time()?,
             kept_until: self.time()?,
             origin: self.origin()?,
+            claims: self.claims()?,
             person: self.optional(Self::person)?,
             state: self.state()?,
         })
@@ -198,6 +208,13 @@ impl<'a> Reader<'a> {
             4 => Some(Origin::Password),
             5 => Some(Origin::Client),
             _ => None,
+        }
+    }
+
+    fn claims(&mut self) -> Option<ClaimsRequest> {
+        match self.optional(Self::text)? {
+            None => Some(ClaimsRequest::default()),
+            Some(json) => serde_json::from_str(json).ok(),
         }
     }
 
@@ -347,6 +364,7 @@ impl From<FormOne> for Grant {
                 code_challenge: form.code_challenge,
                 nonce: form.nonce,
             }),
+            claims: ClaimsRequest::default(),
             person: Some(Person {
                 subject: form.subject,
                 authenticated_at: form.authenticated_at,

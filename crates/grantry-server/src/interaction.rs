@@ -7,6 +7,7 @@ use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime, base64url};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::answer::{ResponseMode, Target};
+use crate::claims_request::ClaimsRequest;
 use crate::client::Client;
 use crate::denial::Reason;
 use crate::grant::{GrantId, Person, Subject};
@@ -30,6 +31,8 @@ pub struct Interaction {
     pub(crate) max_age: Option<u64>,
     pub(crate) login_hint: Option<String>,
     pub(crate) acr_values: Vec<String>,
+    pub(crate) claims: ClaimsRequest,
+    pub(crate) subject: Option<Subject>,
     pub(crate) asked_at: UnixTime,
     pub(crate) expires_at: UnixTime,
 }
@@ -99,7 +102,23 @@ impl Interaction {
     /// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
     #[must_use]
     pub fn acr_values(&self) -> &[String] {
-        &self.acr_values
+        if self.claims.acr_values().is_empty() { &self.acr_values } else { self.claims.acr_values() }
+    }
+
+    /// Returns the single claims that the client asks for, and which authentication it requires
+    /// ([OpenID Connect Core section 5.5](https://openid.net/specs/openid-connect-core-1_0.html#ClaimsParameter)).
+    /// A consent page speaks of them, beside those of the scope.
+    #[must_use]
+    pub const fn claims(&self) -> &ClaimsRequest {
+        &self.claims
+    }
+
+    /// Returns the only person for whom the client takes an answer: the one of the ID token that it sent, or of
+    /// its `claims`. An approval by another is answered `login_required`
+    /// ([OpenID Connect Core section 3.1.2.2](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequestValidation)).
+    #[must_use]
+    pub const fn expected_subject(&self) -> Option<&Subject> {
+        self.subject.as_ref()
     }
 
     /// Returns the scope that the client asks for.
@@ -361,6 +380,8 @@ struct Sealed {
     max_age: Option<u64>,
     login_hint: Option<String>,
     acr_values: Vec<String>,
+    claims: ClaimsRequest,
+    subject: Option<Subject>,
     asked_at: UnixTime,
     expires_at: UnixTime,
 }

@@ -3,9 +3,10 @@
 use alloc::{string::String, vec::Vec};
 
 use grantry_core::{ClientId, HttpRequest, HttpResponse, Issuer, Moment, Scope, UnixTime};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::json;
 
+use crate::access_token::one_or_several;
 use crate::authentication::Authenticated;
 use crate::client::{Client, IntrospectionRight};
 use crate::decision::Decision;
@@ -13,7 +14,6 @@ use crate::denial::{Denial, Reason};
 use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
 use crate::grant::{Grant, Subject};
 use crate::handle::Opened;
-use crate::issue::Audience;
 use crate::operation::{Lookup, Operation, Records};
 use crate::presented_token::{Found, PresentedToken, authenticate};
 use crate::server::Server;
@@ -80,10 +80,6 @@ pub struct ActiveToken {
     /// When the person logged in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<UnixTime>,
-}
-
-fn one_or_several<S: Serializer>(audiences: &[String], serializer: S) -> Result<S::Ok, S::Error> {
-    Audience::new(audiences.iter().map(String::as_str).collect()).serialize(serializer)
 }
 
 impl Introspection {

@@ -4,14 +4,19 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 use core::time::Duration;
 
-use grantry_core::{ClientId, HttpResponse, Issuer, Scope, SecretString, UnixTime, base64url};
-use serde::{Serialize, Serializer};
+use grantry_core::{HttpResponse, Scope, SecretString, UnixTime};
+use serde::Serialize;
 
+use crate::access_token::AccessTokenClaims;
+use crate::claim_release::{ScopeClaims, for_id_token};
+use crate::claims::Claims;
 use crate::client::{Client, GrantType};
 use crate::decision::Decision;
 use crate::denial::{Denial, Reason};
 use crate::grant::{Grant, Origin, State, Subject};
 use crate::handle::{Body, Kind};
+use crate::id_token::{ID_TOKEN_TYP, IdTokenClaims, access_token_hash};
+use crate::operation::Records;
 use crate::policy::{AccessTokenFormat, RefreshTokens};
 use crate::server::Server;
 
@@ -119,6 +124,8 @@ pub(crate) enum Wanted {
 pub(crate) struct Issue<'a> {
     pub(crate) server: &'a Server,
     pub(crate) client: &'a Client,
+    /// What the host knows of the person, and adds to access tokens.
+    pub(crate) records: &'a Records,
     /// The grant as it stands once the change is applied.
     pub(crate) grant: Grant,
     pub(crate) wanted: Wanted,
@@ -178,8 +185,9 @@ impl Issue<'_> {
         let finish = move |access_token: Option<SecretString>| {
             set.access_token = access_token;
             let Some(mut claims) = id_token else { return Ok(then(set, grant)) };
-            claims.at_hash = set.access_token.as_ref().map(|token| server.token_hash(token));
-            server.sign("JWT", &claims, now, move |id_token| {
+            let algorithm = server.config.keys.algorithm();
+            claims.at_hash = set.access_token.as_ref().map(|token| access_token_hash(algorithm, token));
+            server.sign(ID_TOKEN_TYP, &claims, now, move |id_token| {
                 set.id_token = Some(id_token);
                 Ok(then(set, grant))
             })
@@ -230,13 +238,16 @@ impl Issue<'_> {
         AccessToken::Jwt(Box::new(AccessTokenClaims {
             iss: self.server.config.issuer.clone(),
             sub: person.map_or(self.grant.client_id.as_str(), |person| person.subject.as_str()).into(),
-            aud: Audience::new(self.grant.resources_of_bits(resources)),
+            aud: self.grant.resources_of_bits(resources).into_iter().map(String::from).collect(),
             client_id: self.grant.client_id.clone(),
             scope: self.scope.clone(),
             exp: expires_at,
             iat: since,
-            auth_time: person.map(|person| person.authenticated_at),
             jti: handle,
+            auth_time: person.map(|person| person.authenticated_at),
+            acr: person.and_then(|person| person.acr.clone()),
+            amr: person.map(|person| person.amr.clone()).unwrap_or_default(),
+            host: self.records.access_token_claims(),
         }))
     }
 
@@ -245,13 +256,33 @@ impl Issue<'_> {
         Some(IdTokenClaims {
             iss: self.server.config.issuer.clone(),
             sub: person.subject.clone(),
-            aud: self.grant.client_id.clone(),
+            aud: core::iter::once(String::from(self.client.id().as_str()))
+                .chain(self.client.id_token_audiences().iter().cloned())
+                .collect(),
+            // OpenID Connect Core section 2: where the audience alone does not tell the client.
+            azp: (!self.client.id_token_audiences().is_empty()).then(|| self.client.id().clone()),
             exp: since.saturating_add(self.server.config.policy.id_token_lifetime),
             iat: since,
             auth_time: person.authenticated_at,
             nonce: self.nonce.map(String::from),
+            acr: person.acr.clone(),
+            amr: person.amr.clone(),
             at_hash: None,
+            sid: person.sid.clone(),
+            person: self.person_claims(&person.subject),
         })
+    }
+
+    /// What the ID token says of the person.
+    fn person_claims(&self, subject: &Subject) -> Claims {
+        let scope_claims = match self.wanted {
+            Wanted::IdToken => ScopeClaims::InIdToken,
+            Wanted::All | Wanted::AccessToken => ScopeClaims::AtUserInfo,
+        };
+        let claims = self.records.user_claims(subject);
+        claims
+            .map(|claims| for_id_token(claims, &self.scope, &self.grant.claims, scope_claims))
+            .unwrap_or_default()
     }
 }
 
@@ -303,12 +334,6 @@ impl Server {
             .filter_map(|token| policy.scope_lifetimes.get(token))
             .fold(general, |least, own| least.min(*own))
     }
-
-    // OpenID Connect Core section 3.1.3.6: the left half of the hash of the signature's algorithm.
-    fn token_hash(&self, token: &SecretString) -> String {
-        let digest = self.config.keys.algorithm().digest(token.expose().as_bytes());
-        base64url::encode(digest.get(..digest.len() / 2).unwrap_or_default())
-    }
 }
 
 impl Grant {
@@ -340,57 +365,4 @@ impl Bits {
         self.0 >>= 1;
         bit
     }
-}
-
-/// One audience as a string, several as an array
-/// ([RFC 7519 section 4.1.3](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.3)).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Audience {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Audience {
-    pub(crate) fn new(resources: Vec<&str>) -> Self {
-        match resources.as_slice() {
-            [one] => Self::One((*one).into()),
-            _ => Self::Several(resources.into_iter().map(String::from).collect()),
-        }
-    }
-}
-
-/// The claims of RFC 9068 section 2.2.
-#[derive(Serialize)]
-pub(crate) struct AccessTokenClaims {
-    pub(crate) iss: Issuer,
-    pub(crate) sub: String,
-    pub(crate) aud: Audience,
-    pub(crate) client_id: ClientId,
-    pub(crate) scope: Scope,
-    pub(crate) exp: UnixTime,
-    pub(crate) iat: UnixTime,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) auth_time: Option<UnixTime>,
-    #[serde(serialize_with = "exposed")]
-    pub(crate) jti: SecretString,
-}
-
-fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret.expose())
-}
-
-/// The claims of OpenID Connect Core section 2.
-#[derive(Serialize)]
-struct IdTokenClaims {
-    iss: Issuer,
-    sub: Subject,
-    aud: ClientId,
-    exp: UnixTime,
-    iat: UnixTime,
-    auth_time: UnixTime,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at_hash: Option<String>,
 }

@@ -61,12 +61,16 @@ extern crate std;
 #[doc = include_str!("transition.md")]
 pub mod life_of_a_grant {}
 
+mod access_token;
 mod answer;
 mod approve;
 mod assertion_keys;
 mod authentication;
 mod authorization_request;
 mod authorize;
+mod claim_release;
+mod claims;
+mod claims_request;
 mod client;
 mod client_assertion;
 mod client_authentication;
@@ -81,6 +85,8 @@ mod event;
 mod grant;
 mod grant_record;
 mod handle;
+mod id_token;
+mod id_token_hint;
 mod interaction;
 mod introspect;
 mod issue;
@@ -113,6 +119,9 @@ pub use authorization_request::{
     MAX_ACR_VALUES_BYTES, MAX_LOGIN_HINT_BYTES, MAX_NONCE_BYTES, MAX_STATE_BYTES,
 };
 pub use authorize::{Authorization, Authorize};
+pub use claim_release::claims_of_scope;
+pub use claims::{Claims, ClaimsError};
+pub use claims_request::ClaimsRequest;
 pub use client::{Client, GrantType, IntrospectionRight};
 pub use client_assertion::{
     ASSERTION_LEEWAY, MAX_ASSERTION_BYTES, MAX_ASSERTION_ID_BYTES, MAX_ASSERTION_LIFETIME,

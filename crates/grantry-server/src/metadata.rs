@@ -87,6 +87,9 @@ pub struct OpenIdMetadata {
     pub subject_types_supported: Vec<&'static str>,
     /// The algorithm of the server's keys.
     pub id_token_signing_alg_values_supported: Vec<&'static str>,
+    /// `true`: single claims can be asked for
+    /// ([OpenID Connect Core section 5.5](https://openid.net/specs/openid-connect-core-1_0.html#ClaimsParameter)).
+    pub claims_parameter_supported: bool,
     /// `false`: request objects by value are not read.
     pub request_parameter_supported: bool,
     /// `false`: the member's default would be `true`.
@@ -111,6 +114,7 @@ impl Server {
             userinfo_endpoint: endpoints.userinfo,
             end_session_endpoint: endpoints.end_session,
             acr_values_supported: self.config.policy.acr_values.clone(),
+            claims_parameter_supported: true,
             request_parameter_supported: false,
             request_uri_parameter_supported: false,
         };

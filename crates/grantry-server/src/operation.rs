@@ -4,10 +4,11 @@ use alloc::sync::Arc;
 
 use grantry_core::{ClientId, Moment, SecretString};
 
+use crate::claims::Claims;
 use crate::client::Client;
 use crate::decision::{ClaimId, Decision};
 use crate::denial::Reason;
-use crate::grant::{Grant, GrantId};
+use crate::grant::{Grant, GrantId, Subject};
 use crate::transition::Then;
 
 /// A request that waits for its records.
@@ -38,6 +39,9 @@ pub struct Lookup<'a> {
     pub claim: Option<ClaimId>,
     /// The one-time identifier of a client assertion to look for, beside the other one.
     pub assertion: Option<ClaimId>,
+    /// The person who asks, where no grant names them yet: whose claims to read, and whether they are suspended.
+    /// Elsewhere the grant that is read names the person.
+    pub subject: Option<&'a Subject>,
     /// The secret that the client presents, for hosts that keep slow hashes of client secrets: see
     /// [`SecretDigest`](crate::SecretDigest). Others leave it alone.
     pub client_secret: Option<&'a SecretString>,
@@ -59,6 +63,8 @@ pub struct Records {
     claimed: bool,
     assertion_claimed: bool,
     suspended: bool,
+    user_claims: Option<(Subject, Claims)>,
+    access_token_claims: Claims,
 }
 
 impl Records {
@@ -104,6 +110,22 @@ impl Records {
         self
     }
 
+    /// Adds what the host knows of the person of the grant: of it, clients are told what they were granted
+    /// ([OpenID Connect Core section 5.3.2](https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse)).
+    #[must_use]
+    pub fn with_user_claims(mut self, subject: Subject, claims: Claims) -> Self {
+        self.user_claims = Some((subject, claims));
+        self
+    }
+
+    /// Adds what the host says in JWT access tokens of the grant, or of the client for a token of its own
+    /// ([RFC 9068 section 2.2.3](https://www.rfc-editor.org/rfc/rfc9068#section-2.2.3)).
+    #[must_use]
+    pub fn with_access_token_claims(mut self, claims: Claims) -> Self {
+        self.access_token_claims = claims;
+        self
+    }
+
     /// Returns the client, if the store found exactly the one that was asked for.
     #[must_use]
     pub fn client(&self, id: &ClientId) -> Option<&Client> {
@@ -133,6 +155,17 @@ impl Records {
     #[must_use]
     pub const fn is_subject_suspended(&self) -> bool {
         self.suspended
+    }
+
+    /// Returns what the host knows of a person, if it read exactly the one that was asked for.
+    #[must_use]
+    pub fn user_claims(&self, subject: &Subject) -> Option<&Claims> {
+        // OpenID Connect Core section 5.3.4: nobody is told of another person than `sub` names.
+        self.user_claims.as_ref().filter(|(of, _)| of == subject).map(|(_, claims)| claims)
+    }
+
+    pub(crate) fn access_token_claims(&self) -> Claims {
+        self.access_token_claims.clone()
     }
 
     /// Gives nothing out for a person who is suspended; an alarm is raised all the same.

@@ -7,11 +7,12 @@ use grantry_core::form::Form;
 use grantry_core::{Moment, Scope, SecretString, UnixTime};
 
 use crate::authentication::Authenticated;
+use crate::claims_request::ClaimsRequest;
 use crate::client::GrantType;
 use crate::decision::Decision;
 use crate::denial::Reason;
 use crate::event::{EventKind, Reply};
-use crate::grant::{Grant, GrantId, Origin, State};
+use crate::grant::{Grant, GrantId, Origin, State, Subject};
 use crate::interaction::Approval;
 use crate::issue::{Issue, TokenAnswer, Wanted};
 use crate::operation::Records;
@@ -46,6 +47,10 @@ impl PasswordRequest {
         ResourceOwnerCredentials { username: &self.username, password: &self.password }
     }
 
+    pub(crate) fn subject(&self) -> Option<&Subject> {
+        self.approval.as_ref().map(|approval| &approval.subject)
+    }
+
     pub(crate) fn accept(&mut self, approval: Approval) {
         self.approval = Some(approval);
     }
@@ -77,6 +82,7 @@ impl PasswordRequest {
             expires_at: now,
             kept_until: UnixTime::from_secs(0),
             origin: Origin::Password,
+            claims: ClaimsRequest::default(),
             person: Some(approval.person()),
             state: State::Active { serial: 1, since: now },
         };
@@ -84,6 +90,7 @@ impl PasswordRequest {
         let issue = Issue {
             server,
             client,
+            records,
             wanted: Wanted::All,
             scope: grant.scope.clone(),
             grant,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::authentication::{Authenticated, Credentials};
 use crate::authorization_request::AuthorizationRequest;
+use crate::claims_request::ClaimsRequest;
 use crate::client::Client;
 use crate::decision::{Commit, Decision};
 use crate::denial::{Denial, Reason};
@@ -38,6 +39,8 @@ const KNOWN: Known = Known {
         "max_age",
         "login_hint",
         "acr_values",
+        "claims",
+        "id_token_hint",
         "request",
         "request_uri",
         "client_secret",
@@ -47,8 +50,9 @@ const KNOWN: Known = Known {
     many: &["resource"],
 };
 
-/// What proves the client, and is no part of the request.
-const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+/// What proves the client, and is no part of the request; of an ID token the person is kept, for a store holds
+/// no token.
+const NOT_KEPT: [&str; 4] = ["client_secret", "client_assertion", "client_assertion_type", "id_token_hint"];
 
 impl Server {
     /// Reads a pushed authorization request. It is checked like one that a browser brings, and then waits
@@ -121,7 +125,7 @@ impl PushedRequest {
 
     /// The parameters of the authorization request alone.
     fn parameters(&self) -> Result<String, Reason> {
-        let asked = self.form.iter().filter(|(name, _)| !CREDENTIALS.contains(name) && *name != "client_id");
+        let asked = self.form.iter().filter(|(name, _)| !NOT_KEPT.contains(name) && *name != "client_id");
         let mut pairs: Vec<(&str, &str)> = asked.collect();
         pairs.push(("client_id", self.credentials.client_id().as_str()));
         let text = form::encode(pairs);
@@ -184,7 +188,9 @@ impl Push {
             Form::parse(parameters.as_bytes(), &crate::authorization_request::KNOWN).map_err(Reason::Form)?;
         let now = moment.time();
         let id = GrantId::from_bytes(moment.random("grant id"));
-        let asked = AuthorizationRequest::of_form(form, client.id().clone());
+        let hint = request.form.get("id_token_hint");
+        let hinted = hint.map(|hint| self.server.hinted_subject(client, hint)).transpose()?;
+        let asked = AuthorizationRequest::of_form(form, client.id().clone(), hinted);
         let interaction = asked.trusted(&self.server, client)?.interaction(id, now)?;
 
         let policy = &self.server.config.policy;
@@ -200,6 +206,7 @@ impl Push {
             // A page that begins in the last second comes back within its own time.
             kept_until: expires_at.saturating_add(policy.interaction_lifetime),
             origin: Origin::Pushed(parameters),
+            claims: ClaimsRequest::of_subject(interaction.subject),
             person: None,
             state: State::Pushed,
         };

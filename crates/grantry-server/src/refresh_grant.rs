@@ -74,6 +74,7 @@ impl RefreshRequest {
             let issue = Issue {
                 server,
                 client,
+                records,
                 wanted: Wanted::All,
                 scope: self.narrowed(&grant)?,
                 grant,

@@ -6,12 +6,14 @@ use grantry_core::{ClientId, Moment, Scope, UnixTime, json};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::access_token::AccessTokenClaims;
+use crate::claims::Claims;
 use crate::client::Client;
 use crate::decision::{ClaimId, Decision};
 use crate::denial::Reason;
 use crate::grant::GrantId;
 use crate::handle::{Body, Kind};
-use crate::issue::{AccessTokenClaims, Audience, TokenSet};
+use crate::issue::TokenSet;
 use crate::server::Server;
 
 /// The longest claims of an access token that are looked at, in bytes.
@@ -23,6 +25,8 @@ pub(crate) struct StatelessToken<'a> {
     pub(crate) client: &'a Client,
     pub(crate) scope: Scope,
     pub(crate) resources: Vec<String>,
+    /// What the host adds.
+    pub(crate) host: Claims,
     pub(crate) moment: &'a Moment,
 }
 
@@ -41,13 +45,16 @@ impl StatelessToken<'_> {
             iss: server.config.issuer.clone(),
             // RFC 9068 section 2.2: the client is the subject; no person has its name.
             sub: self.client.id().as_str().into(),
-            aud: Audience::new(self.resources.iter().map(String::as_str).collect()),
+            aud: self.resources,
             client_id: self.client.id().clone(),
             scope: self.scope.clone(),
             exp: expires_at,
             iat: now,
-            auth_time: None,
             jti: server.config.handles.mint_stateless(id),
+            auth_time: None,
+            acr: None,
+            amr: Vec::new(),
+            host: self.host,
         };
         let set = TokenSet {
             access_token: None,

@@ -14,7 +14,7 @@ use crate::decision::{Commit, Decision};
 use crate::denial::Reason;
 use crate::device_grant::DeviceRequest;
 use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
-use crate::grant::{Grant, GrantId};
+use crate::grant::{Grant, GrantId, Subject};
 use crate::handle::Opened;
 use crate::interaction::Approval;
 use crate::issue::{Issue, TokenAnswer};
@@ -146,6 +146,13 @@ impl GrantRequest {
         }
     }
 
+    fn subject(&self) -> Option<&Subject> {
+        match self {
+            Self::Password(request) => request.subject(),
+            Self::Code(_) | Self::Refresh(_) | Self::Device(_) | Self::Client(_) => None,
+        }
+    }
+
     fn decide(
         &self,
         server: &Server,
@@ -157,7 +164,7 @@ impl GrantRequest {
             Self::Code(request) => request.decide(server, client, records, moment.time()),
             Self::Refresh(request) => request.decide(server, client, records, moment.time()),
             Self::Device(request) => request.decide(server, client, records, moment.time()),
-            Self::Client(request) => Ok(request.decide(server, client, moment)?),
+            Self::Client(request) => Ok(request.decide(server, client, records, moment)?),
             Self::Password(request) => Ok(request.decide(server, client, records, moment)?),
         }
     }
@@ -170,6 +177,7 @@ impl Operation for Token {
         match &self.request {
             Ok(request) if !request.is_forged() => Lookup {
                 grant: request.grant.as_ref().ok().and_then(GrantRequest::grant_id),
+                subject: request.grant.as_ref().ok().and_then(GrantRequest::subject),
                 ..request.credentials.lookup()
             },
             _ => Lookup::default(),

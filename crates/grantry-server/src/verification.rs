@@ -6,6 +6,7 @@ use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 use grantry_core::Moment;
 
 use crate::answer::Page;
+use crate::claims_request::ClaimsRequest;
 use crate::client::GrantType;
 use crate::decision::Decision;
 use crate::denial::Reason;
@@ -91,6 +92,8 @@ impl VerifyUserCode {
             max_age: None,
             login_hint: None,
             acr_values: Vec::new(),
+            claims: ClaimsRequest::default(),
+            subject: None,
             asked_at: now,
             expires_at: now.saturating_add(self.server.config.policy.interaction_lifetime),
         })

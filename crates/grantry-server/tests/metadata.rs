@@ -47,6 +47,7 @@ fn rfc8414_2_the_document_in_full() {
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint_auth_methods_supported": methods[1..],
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "claims_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "subject_types_supported": ["public"],
@@ -67,6 +68,7 @@ fn rfc8414_2_what_is_not_enabled_is_left_out() {
     let expected = [
         "authorization_endpoint",
         "authorization_response_iss_parameter_supported",
+        "claims_parameter_supported",
         "code_challenge_methods_supported",
         "grant_types_supported",
         "id_token_signing_alg_values_supported",

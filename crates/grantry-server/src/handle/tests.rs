@@ -4,6 +4,7 @@ use grantry_core::{ClientId, Issuer, Scope, SecretBytes, UnixTime, base64url};
 use proptest::prelude::*;
 
 use super::*;
+use crate::claims_request::ClaimsRequest;
 use crate::grant::{Origin, State};
 
 const KINDS: [Kind; 7] = [
@@ -40,6 +41,7 @@ fn grant(id: [u8; 16], salt: [u8; 16]) -> Grant {
         expires_at: time,
         kept_until: time,
         origin: Origin::Client,
+        claims: ClaimsRequest::default(),
         person: None,
         state: State::CodeIssued,
     }

@@ -15,13 +15,13 @@ use grantry_core::{
 use grantry_jwt::{Algorithm, SigningKey, verify_jws};
 use grantry_server::{
     Answered, ApplicationType, Approval, Authorization, Client, ClientAuthentication, Denial, HandleKey,
-    Interaction, Introspection, IntrospectionRight, MemoryStore, Operation, Policy, Reason, Redirect,
-    RedirectUri, Refusal, Reply, Revoked, RunError, SecretDigest, Server, Subject, TokenAnswer,
+    Interaction, Introspection, IntrospectionRight, MemoryStore, Operation, Policy, Reason, Records,
+    Redirect, RedirectUri, Refusal, Reply, Revoked, RunError, SecretDigest, Server, Subject, TokenAnswer,
     TokenResponse, run,
 };
 use serde_json::Value;
 
-pub(crate) use store::{CountingStore, Fault, StoreFault};
+pub(crate) use store::{AddingStore, CountingStore, Fault, StoreFault};
 
 /// The time of most tests, in seconds.
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -275,6 +275,19 @@ impl Site {
         let jws = verify_jws(token.expose(), self.server.jwk_set(), &[Algorithm::Rs256]).unwrap();
         assert_eq!(jws.header().typ(), Some(typ));
         serde_json::from_slice(jws.payload()).unwrap()
+    }
+}
+
+impl Site {
+    /// Runs an operation on a store whose host adds to every read.
+    pub(crate) fn run_adding<O: Operation>(
+        &self,
+        operation: &O,
+        now: u64,
+        add: impl Fn(Records) -> Records,
+    ) -> O::Reply {
+        let store = AddingStore { inner: &self.store, add };
+        run(&store, operation, self.moment(now)).unwrap()
     }
 }
 

@@ -96,3 +96,21 @@ impl<S: Store<Error = RecordError>> Store for CountingStore<S> {
         Ok(outcome)
     }
 }
+
+/// A store that adds to what another reads, as a host's own read does.
+pub(crate) struct AddingStore<'a, S, F> {
+    pub(crate) inner: &'a S,
+    pub(crate) add: F,
+}
+
+impl<S: Store, F: Fn(Records) -> Records> Store for AddingStore<'_, S, F> {
+    type Error = S::Error;
+
+    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, S::Error> {
+        self.inner.read(lookup).map(&self.add)
+    }
+
+    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, S::Error> {
+        self.inner.commit(changes)
+    }
+}
