@@ -36,6 +36,18 @@ pub(crate) enum ResponseMode {
     Fragment,
 }
 
+impl ResponseMode {
+    // RFC 6749 section 3.1.2: a query of the redirect URI is kept.
+    fn separator(self, redirect_uri: &str) -> &'static str {
+        match (self, redirect_uri.split_once('?')) {
+            (Self::Fragment, _) => "#",
+            (Self::Query, None) => "?",
+            (Self::Query, Some((_, query))) if query.is_empty() || query.ends_with('&') => "",
+            (Self::Query, Some(_)) => "&",
+        }
+    }
+}
+
 impl Redirect {
     /// A successful response, which names the issuer
     /// ([RFC 9207 section 2](https://www.rfc-editor.org/rfc/rfc9207#section-2)).
@@ -64,17 +76,24 @@ impl Redirect {
         Self::new(target, &[("error", denial.code.as_str()), ("error_description", description.as_str())])
     }
 
+    /// The way back after a logout, which repeats the client's `state` and says nothing else
+    /// ([RP-Initiated Logout section 3](https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RedirectionAfterLogout)).
+    pub(crate) fn after_logout(redirect_uri: &str, state: Option<&str>) -> Self {
+        let url = match state {
+            None => redirect_uri.into(),
+            Some(state) => {
+                let separator = ResponseMode::Query.separator(redirect_uri);
+                format!("{redirect_uri}{separator}{}", form::encode([("state", state)]))
+            }
+        };
+        Self { url: SecretString::from(url) }
+    }
+
     fn new(target: Target<'_>, pairs: &[(&str, &str)]) -> Self {
         let Target { issuer, redirect_uri, state, mode } = target;
         let state = state.map(|state| ("state", state));
         let pairs = pairs.iter().copied().chain(state).chain([("iss", issuer)]);
-        // RFC 6749 section 3.1.2: a query of the redirect URI is kept.
-        let separator = match (mode, redirect_uri.split_once('?')) {
-            (ResponseMode::Fragment, _) => "#",
-            (ResponseMode::Query, None) => "?",
-            (ResponseMode::Query, Some((_, query))) if query.is_empty() || query.ends_with('&') => "",
-            (ResponseMode::Query, Some(_)) => "&",
-        };
+        let separator = mode.separator(redirect_uri);
         Self { url: SecretString::from(format!("{redirect_uri}{separator}{}", form::encode(pairs))) }
     }
 

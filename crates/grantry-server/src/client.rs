@@ -17,6 +17,7 @@ pub struct Client {
     authentication: ClientAuthentication,
     application_type: ApplicationType,
     redirect_uris: Vec<RedirectUri>,
+    post_logout_redirect_uris: Vec<RedirectUri>,
     id_token_audiences: Vec<String>,
     grant_types: BTreeSet<GrantType>,
     scope: Scope,
@@ -48,6 +49,7 @@ impl Client {
             authentication,
             application_type: ApplicationType::Web,
             redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
             id_token_audiences: Vec::new(),
             grant_types: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
             scope: Scope::empty(),
@@ -79,6 +81,14 @@ impl Client {
     #[must_use]
     pub fn with_redirect_uri(mut self, uri: RedirectUri) -> Self {
         self.redirect_uris.push(uri);
+        self
+    }
+
+    /// Adds a URI to which people may go back after they logged out
+    /// ([RP-Initiated Logout section 3.1](https://openid.net/specs/openid-connect-rpinitiated-1_0.html#ClientMetadata)).
+    #[must_use]
+    pub fn with_post_logout_redirect_uri(mut self, uri: RedirectUri) -> Self {
+        self.post_logout_redirect_uris.push(uri);
         self
     }
 
@@ -196,6 +206,18 @@ impl Client {
     #[must_use]
     pub fn id_token_audiences(&self) -> &[String] {
         &self.id_token_audiences
+    }
+
+    /// Returns the URIs registered for the way back after a logout.
+    #[must_use]
+    pub fn post_logout_redirect_uris(&self) -> &[RedirectUri] {
+        &self.post_logout_redirect_uris
+    }
+
+    /// Tells whether people may go to `requested` after they logged out.
+    #[must_use]
+    pub fn has_post_logout_redirect_uri(&self, requested: &str) -> bool {
+        self.post_logout_redirect_uris.iter().any(|uri| uri.matches(requested, self.application_type))
     }
 
     /// Returns the grants that the client may use.

@@ -134,6 +134,11 @@ impl Event {
         self
     }
 
+    pub(crate) fn of_subject(mut self, subject: Option<&Subject>) -> Self {
+        self.subject = subject.cloned();
+        self
+    }
+
     pub(crate) fn of_grant(mut self, grant: &Grant) -> Self {
         self.client_id = Some(grant.client_id.clone());
         self.subject = grant.subject().cloned();
