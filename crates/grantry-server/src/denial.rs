@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use grantry_core::bearer::BearerError;
 use grantry_core::form::FormError;
 use grantry_core::{ErrorCode, ScopeError};
 use grantry_jwt::VerifyError;
@@ -157,6 +158,18 @@ reasons! {
     /// The hint is no ID token of this server, or not for the client that sends it; shown on a page where
     /// the person is sent to log out.
     IdTokenHint = InvalidRequest, "id_token_hint is no ID token that this server made for the client (OpenID Connect Core section 3.1.2.1)";
+    /// No bearer token can be found in the request.
+    Bearer(BearerError) = InvalidRequest, "{0}";
+    /// The access token is none of this server's, or its record is gone.
+    AccessTokenUnknown = InvalidToken, "an unknown access token (RFC 6750 section 3.1)";
+    /// The access token has expired.
+    AccessTokenExpired = InvalidToken, "the access token has expired (RFC 6750 section 3.1)";
+    /// The grant of the access token has ended, or its person is suspended.
+    AccessTokenRevoked = InvalidToken, "the grant of the access token has ended (RFC 6750 section 3.1)";
+    /// The access token is a client's own.
+    AccessTokenOfClient = InvalidToken, "the access token speaks for no person (OpenID Connect Core section 5.3)";
+    /// The access token does not come from an OpenID Connect request.
+    OpenIdMissing = InsufficientScope, "the access token lacks the scope openid (OpenID Connect Core section 5.3)";
     /// The sealed interaction is too old.
     InteractionExpired = InvalidRequest, "the page was open for too long";
     /// The interaction was answered before.
@@ -184,7 +197,7 @@ reasons! {
 /// A refusal: an answer, never a failure of the server.
 ///
 /// On the wire the code is followed by a description for a developer, but for `invalid_client`,
-/// `invalid_grant` and `server_error`: those would tell a guesser how close the guess was.
+/// `invalid_grant`, `invalid_token` and `server_error`: those would tell a guesser how close the guess was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Denial {
@@ -211,7 +224,13 @@ impl Denial {
     /// would tell a guesser how close the guess was.
     #[must_use]
     pub(crate) const fn is_described(self) -> bool {
-        !matches!(self.code, ErrorCode::InvalidClient | ErrorCode::InvalidGrant | ErrorCode::ServerError)
+        !matches!(
+            self.code,
+            ErrorCode::InvalidClient
+                | ErrorCode::InvalidGrant
+                | ErrorCode::InvalidToken
+                | ErrorCode::ServerError
+        )
     }
 }
 
@@ -227,6 +246,10 @@ mod tests {
 
     impl Sample for FormError {
         const SAMPLE: Self = Self::Repeated("redirect_uri");
+    }
+
+    impl Sample for BearerError {
+        const SAMPLE: Self = Self::SeveralMethods;
     }
 
     impl Sample for ScopeError {
@@ -277,8 +300,8 @@ mod tests {
         for reason in Reason::samples() {
             let response = Denial::from(reason).to_response();
             let body = alloc::string::String::from_utf8(response.body).unwrap();
-            let is_silent =
-                ["invalid_client", "invalid_grant", "server_error"].contains(&reason.code().as_str());
+            let is_silent = ["invalid_client", "invalid_grant", "invalid_token", "server_error"]
+                .contains(&reason.code().as_str());
             assert_eq!(body.contains("error_description"), !is_silent, "{body}");
         }
     }

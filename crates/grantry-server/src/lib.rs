@@ -111,6 +111,7 @@ mod store;
 mod token;
 mod transition;
 mod user_code;
+mod userinfo;
 mod verification;
 
 pub use answer::{Page, Redirect};
@@ -156,4 +157,5 @@ pub use server::{Endpoints, Server, ServerError};
 pub use signing::IssuerKey;
 pub use store::{AsyncStore, SendStore, Store};
 pub use token::{ResourceOwnerCredentials, Token};
+pub use userinfo::{PersonalClaims, UserInfo, UserInfoAnswer};
 pub use verification::{Verification, VerifyUserCode};
