@@ -81,17 +81,17 @@ impl Form {
         if text.len() > MAX_BYTES {
             return Err(FormError::TooLong);
         }
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(8);
         let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         for (count, pair) in pairs.enumerate() {
             if count >= MAX_PARAMETERS {
                 return Err(FormError::TooManyParameters);
             }
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let name = decode(halves.next().unwrap_or_default())?;
+            let name = find_name(halves.next().unwrap_or_default(), known)?;
             let value = decode(halves.next().unwrap_or_default())?;
-            let Some(name) = known.find(name.expose()) else { continue };
-            if value.expose().chars().any(char::is_control) {
+            let Some(name) = name else { continue };
+            if has_control_character(value.expose()) {
                 return Err(FormError::ControlCharacter(name));
             }
             found.push((name, value));
@@ -121,15 +121,46 @@ impl Form {
     }
 }
 
+/// Finds the known name that stands in a form; most are written without escapes.
+fn find_name(text: &[u8], known: &Known) -> Result<Option<&'static str>, FormError> {
+    match core::str::from_utf8(text) {
+        Ok(name) if !is_encoded(text) => Ok(known.find(name)),
+        _ => decode(text).map(|name| known.find(name.expose())),
+    }
+}
+
+fn has_control_character(text: &str) -> bool {
+    // In UTF-8 the control characters outside ASCII begin with this byte.
+    let may_be = |byte: u8| byte < 0x20 || byte == 0x7f || byte == 0xc2;
+    text.bytes().any(may_be) && text.chars().any(char::is_control)
+}
+
 fn keep_single(mut found: Vec<(&'static str, SecretString)>, known: &Known) -> (Form, Option<&'static str>) {
-    let count = |name: &str| found.iter().filter(|(other, _)| *other == name).count();
-    let repeated: Vec<_> = known.once.iter().copied().filter(|name| count(name) > 1).collect();
+    let stands_before = |(index, (name, _)): (usize, &(&str, SecretString))| {
+        found.iter().take(index).any(|(other, _)| other == name)
+    };
+    let mut repeated = Vec::new();
+    if found.iter().enumerate().any(stands_before) {
+        let count = |name: &str| found.iter().filter(|(other, _)| *other == name).count();
+        repeated.extend(known.once.iter().copied().filter(|name| count(name) > 1));
+    }
     found.retain(|(name, value)| !value.expose().is_empty() && !repeated.contains(name));
     (Form(found), repeated.first().copied())
 }
 
+const fn is_escape(byte: u8) -> bool {
+    matches!(byte, b'+' | b'%')
+}
+
+fn is_encoded(text: &[u8]) -> bool {
+    text.iter().copied().any(is_escape)
+}
+
 /// Decodes one name or value: `+` is a space, `%` begins two hexadecimal digits.
 fn decode(text: &[u8]) -> Result<SecretString, FormError> {
+    if !is_encoded(text) {
+        return core::str::from_utf8(text).map(SecretString::from).map_err(|_| FormError::NotUtf8);
+    }
     // With room for all from the start, no copy is left behind by growing.
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.iter();

@@ -1,6 +1,6 @@
 //! HTTP messages as plain values, for any HTTP stack to send or to hand in.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
 
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 /// Header fields in order; names compare without regard to case
 /// ([RFC 9110 section 5.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.1)).
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers(Vec<(Cow<'static, str>, Cow<'static, str>)>);
 
 impl Headers {
     /// Makes an empty list.
@@ -17,9 +17,14 @@ impl Headers {
         Self(Vec::new())
     }
 
+    /// Makes a list of fields that are always the same.
+    fn of(fields: &[(&'static str, &'static str)]) -> Self {
+        Self(fields.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect())
+    }
+
     /// Adds a field behind the others.
     pub fn append(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.push((name.into(), value.into()));
+        self.0.push((Cow::Owned(name.into()), Cow::Owned(value.into())));
     }
 
     /// Returns every value of a field, in order, with the white space around it dropped
@@ -39,7 +44,7 @@ impl Headers {
 
     /// Returns names and values in order, as they were given.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 }
 
@@ -158,11 +163,7 @@ impl HttpResponse {
         let Ok(body) = serde_json::to_vec(value) else {
             return Self::new(500).with_header("Cache-Control", "no-store");
         };
-        Self::new(status)
-            .with_header("Content-Type", "application/json")
-            .with_header("Cache-Control", "no-store")
-            .with_header("Pragma", "no-cache")
-            .with_body(body)
+        Self { status, headers: Headers::of(&NEVER_CACHED_JSON), body }
     }
 
     /// Adds a header field.
@@ -180,6 +181,10 @@ impl HttpResponse {
     }
 }
 
+/// RFC 6749 section 5.1
+const NEVER_CACHED_JSON: [(&str, &str); 3] =
+    [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")];
+
 impl fmt::Debug for HttpResponse {
     /// Shows neither header values nor body: each can hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -195,7 +200,7 @@ impl fmt::Debug for HttpResponse {
 /// check accepts: U+FFFD stands for what is not text.
 #[cfg(feature = "http")]
 mod convert {
-    use alloc::{string::ToString, vec::Vec};
+    use alloc::{borrow::Cow, string::ToString, vec::Vec};
 
     use super::{Headers, HttpRequest, HttpResponse, String};
 
@@ -216,7 +221,9 @@ mod convert {
     impl From<&http::HeaderMap> for Headers {
         fn from(map: &http::HeaderMap) -> Self {
             let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-            Self(map.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
+            let fields =
+                map.iter().map(|(name, value)| (Cow::Owned(name.to_string()), Cow::Owned(text(value))));
+            Self(fields.collect())
         }
     }
 

@@ -3,9 +3,9 @@
 use core::fmt;
 
 use ring::hmac;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
-use crate::{SecretBytes, UnixTime, base64url};
+use crate::{UnixTime, base64url};
 
 /// The time and the randomness of one operation.
 ///
@@ -14,14 +14,14 @@ use crate::{SecretBytes, UnixTime, base64url};
 /// derives the same values, and a recorded operation can be replayed.
 pub struct Moment {
     now: UnixTime,
-    seed: SecretBytes,
+    seed: Zeroizing<[u8; 32]>,
 }
 
 impl Moment {
     /// Makes a moment from a time and 32 bytes from a cryptographically secure source.
     #[must_use]
     pub fn new(now: UnixTime, mut seed: [u8; 32]) -> Self {
-        let moment = Self { now, seed: SecretBytes::from(seed.to_vec()) };
+        let moment = Self { now, seed: Zeroizing::new(seed) };
         seed.zeroize();
         moment
     }
@@ -56,7 +56,7 @@ impl Moment {
     /// The same label gives the same bytes, so each use has a label of its own.
     #[must_use]
     pub fn random<const N: usize>(&self, label: &str) -> [u8; N] {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.seed.expose());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.seed.as_slice());
         let mut out = [0; N];
         for (block, number) in out.chunks_mut(32).zip(0_u32..) {
             let mut context = hmac::Context::with_key(&key);
