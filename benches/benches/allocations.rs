@@ -4,7 +4,7 @@ use core::hint::black_box;
 
 use grantry::jwt::{Algorithm, Ring};
 use grantry::server::AccessTokenFormat;
-use grantry_benches::{AccessToken, Better, Figures, Flow, Grants, Jsonwebtoken, Key};
+use grantry_benches::{AccessToken, Better, Endpoint, Figures, Flow, Jsonwebtoken, Key};
 
 fn main() {
     let mut figures = Figures::new("allocations");
@@ -28,11 +28,16 @@ fn main() {
     let figure = "HS256 verify, borrowed claims, after warm-up: allocations";
     figures.promise(figure, allocations, Better::Lower, 0.0, details);
     let formats = [(AccessTokenFormat::Opaque, "opaque"), (AccessTokenFormat::Jwt, "JWT")];
-    for (grants, what) in [(Grants::Code, "code redemption"), (Grants::RefreshToken, "refresh")] {
-        for (format, name) in formats {
-            let flow = Flow::new(format);
-            let request = flow.requests(grants, 1).remove(0);
-            let (allocations, bytes) = count(|| drop(black_box(flow.answer(&request))));
+    for (format, name) in formats {
+        let flow = Flow::new(format);
+        let tokens = flow.tokens();
+        let requests = [
+            ("introspection", flow.introspection(&tokens.access_token)),
+            ("refresh", flow.refresh(&tokens.refresh_token)),
+            ("code redemption", flow.redemption()),
+        ];
+        for (what, request) in requests {
+            let (allocations, bytes) = count(|| drop(black_box(flow.answer(request))));
             let details = format!("{bytes} bytes");
             figures.add(format!("{what}, {name}: allocations"), allocations, Better::Lower, details);
         }

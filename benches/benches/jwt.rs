@@ -8,7 +8,7 @@ use core::time::Duration;
 use criterion::Criterion;
 use grantry::jwt::{Algorithm, Ring};
 use grantry_aws_lc::AwsLc;
-use grantry_benches::{AccessToken, Better, Figures, Jsonwebtoken, JwtSimple, Key, Parts, interleaved};
+use grantry_benches::{AccessToken, Figures, Jsonwebtoken, JwtSimple, Key, Parts, interleaved};
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -75,15 +75,15 @@ fn hs256(figures: &mut Figures) {
 
     let (ours, theirs) =
         in_turns(|| drop(black_box(key.verify_in(&token))), || drop(black_box(peer.verify(&token))));
-    times_faster(figures, "HS256 verify, owned claims, against jsonwebtoken", (ours, theirs), Some(2.8));
+    figures.times_faster("HS256 verify, owned claims, against jsonwebtoken", (ours, theirs), Some(2.8));
     let (ours, theirs) =
         in_turns(|| drop(black_box(key.verify(&token))), || drop(black_box(peer.verify(&token))));
-    times_faster(figures, "  the same without a buffer", (ours, theirs), None);
+    figures.times_faster("  the same without a buffer", (ours, theirs), None);
     let (ours, theirs) = interleaved(
         (nothing, |()| drop(black_box(key.verify_in(&token)))),
         (|size| vec![JwtSimple::options(); size], |options| drop(black_box(simple.verify(&token, options)))),
     );
-    times_faster(figures, "HS256 verify, owned claims, against jwt-simple", (ours, theirs), None);
+    figures.times_faster("HS256 verify, owned claims, against jwt-simple", (ours, theirs), None);
     let (ours, least) = in_turns(
         || {
             key.verify_borrowed(&token, |claims| {
@@ -96,11 +96,11 @@ fn hs256(figures: &mut Figures) {
             })
         },
     );
-    within(figures, "HS256 verify, borrowed claims, against its unavoidable parts", (ours, least), 1.20);
+    figures.within("HS256 verify, borrowed claims, against its unavoidable parts", (ours, least), 1.20);
 
     let (ours, theirs) =
         in_turns(|| drop(black_box(key.sign(&claims))), || drop(black_box(peer.sign(&claims))));
-    times_faster(figures, "HS256 sign against jsonwebtoken", (ours, theirs), Some(1.7));
+    figures.times_faster("HS256 sign against jsonwebtoken", (ours, theirs), Some(1.7));
     let (ours, theirs) = interleaved(
         (nothing, |()| drop(black_box(key.sign(&claims)))),
         (
@@ -108,7 +108,7 @@ fn hs256(figures: &mut Figures) {
             |claims| drop(black_box(simple.sign(claims))),
         ),
     );
-    times_faster(figures, "HS256 sign against jwt-simple", (ours, theirs), None);
+    figures.times_faster("HS256 sign against jwt-simple", (ours, theirs), None);
 }
 
 fn rs256(figures: &mut Figures) {
@@ -119,24 +119,23 @@ fn rs256(figures: &mut Figures) {
     let parts = Parts::of(&token);
 
     let (ours, least) = in_turns(|| drop(black_box(ring.verify_in(&token))), || parts.ring_verification());
-    within(figures, "RS256 verify, ring, against ring's own verify", (ours, least), 1.06);
+    figures.within("RS256 verify, ring, against ring's own verify", (ours, least), 1.06);
     let (ours, theirs) =
         in_turns(|| drop(black_box(aws_lc.verify_in(&token))), || drop(black_box(peer.verify(&token))));
-    times_faster(figures, "RS256 verify, aws-lc, against jsonwebtoken", (ours, theirs), Some(1.25));
+    figures.times_faster("RS256 verify, aws-lc, against jsonwebtoken", (ours, theirs), Some(1.25));
     let (ours, theirs) =
         in_turns(|| drop(black_box(ring.verify_in(&token))), || drop(black_box(peer.verify(&token))));
-    times_faster(figures, "RS256 verify, ring, against jsonwebtoken", (ours, theirs), None);
+    figures.times_faster("RS256 verify, ring, against jsonwebtoken", (ours, theirs), None);
     let (ours, theirs) = interleaved(
         (nothing, |()| drop(black_box(aws_lc.verify_in(&token)))),
         (|size| vec![JwtSimple::options(); size], |options| drop(black_box(simple.verify(&token, options)))),
     );
-    times_faster(figures, "RS256 verify, aws-lc, against jwt-simple", (ours, theirs), None);
+    figures.times_faster("RS256 verify, aws-lc, against jwt-simple", (ours, theirs), None);
     let (ours, theirs) = in_turns(
         || ring.verify_again(&token, |claims| _ = black_box(claims)),
         || drop(black_box(peer.verify(&token))),
     );
-    times_faster(
-        figures,
+    figures.times_faster(
         "RS256 verify of a repeated token, against jsonwebtoken",
         (ours, theirs),
         Some(20.0),
@@ -144,13 +143,13 @@ fn rs256(figures: &mut Figures) {
 
     let (ours, least) =
         in_turns(|| drop(black_box(ring.sign(&claims))), || drop(black_box(parts.ring_signature())));
-    within(figures, "RS256 sign, ring, against ring's own sign", (ours, least), 1.03);
+    figures.within("RS256 sign, ring, against ring's own sign", (ours, least), 1.03);
     let (ours, least) =
         in_turns(|| drop(black_box(aws_lc.sign(&claims))), || drop(black_box(parts.aws_lc_signature())));
-    within(figures, "RS256 sign, aws-lc, against its own sign", (ours, least), 1.03);
+    figures.within("RS256 sign, aws-lc, against its own sign", (ours, least), 1.03);
     let (ours, theirs) =
         in_turns(|| drop(black_box(aws_lc.sign(&claims))), || drop(black_box(peer.sign(&claims))));
-    times_faster(figures, "RS256 sign, aws-lc, against jsonwebtoken", (ours, theirs), None);
+    figures.times_faster("RS256 sign, aws-lc, against jsonwebtoken", (ours, theirs), None);
 }
 
 fn nothing(size: usize) -> Vec<()> {
@@ -159,23 +158,4 @@ fn nothing(size: usize) -> Vec<()> {
 
 fn in_turns(mut ours: impl FnMut(), mut other: impl FnMut()) -> (Duration, Duration) {
     interleaved((nothing, |()| ours()), (nothing, |()| other()))
-}
-
-fn times_faster(
-    figures: &mut Figures,
-    figure: &str,
-    (ours, theirs): (Duration, Duration),
-    bound: Option<f64>,
-) {
-    let value = theirs.as_secs_f64() / ours.as_secs_f64();
-    let details = format!("{ours:.2?} against {theirs:.2?}");
-    match bound {
-        Some(bound) => figures.promise(figure, value, Better::Higher, bound, details),
-        None => figures.add(figure, value, Better::Higher, details),
-    }
-}
-
-fn within(figures: &mut Figures, figure: &str, (ours, least): (Duration, Duration), bound: f64) {
-    let value = ours.as_secs_f64() / least.as_secs_f64();
-    figures.promise(figure, value, Better::Lower, bound, format!("{ours:.2?} against {least:.2?}"));
 }

@@ -62,6 +62,19 @@ impl Figures {
         self.push(figure.into(), value, Some(bound), better, details.into());
     }
 
+    /// Adds how many times as fast as another we are, and promises at least `bound` if there is one.
+    pub fn times_faster(&mut self, figure: &str, (ours, theirs): (Duration, Duration), bound: Option<f64>) {
+        let value = theirs.as_secs_f64() / ours.as_secs_f64();
+        let details = format!("{ours:.2?} against {theirs:.2?}");
+        self.push(figure.into(), value, bound, Better::Higher, details);
+    }
+
+    /// Promises that one time is at most `bound` times another.
+    pub fn within(&mut self, figure: &str, (ours, other): (Duration, Duration), bound: f64) {
+        let value = ours.as_secs_f64() / other.as_secs_f64();
+        self.promise(figure, value, Better::Lower, bound, format!("{ours:.2?} against {other:.2?}"));
+    }
+
     fn push(&mut self, figure: String, value: f64, bound: Option<f64>, better: Better, details: String) {
         let holds = bound.is_none_or(|bound| match better {
             Better::Higher => value >= bound,

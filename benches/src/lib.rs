@@ -1,17 +1,32 @@
 //! What the benches share: the inputs, and figures that a noisy machine does not bend.
 #![expect(clippy::expect_used, reason = "a bench that cannot run ends")]
 
+extern crate alloc;
+
+mod counted;
+mod crowd;
+mod endpoint;
 mod figures;
 mod flow;
+mod memory;
 mod parts;
+mod peer_oauth_as;
+mod peer_oxide_auth;
 mod peers;
 mod token;
+mod tour;
 
+pub use crowd::{Crowd, Turn};
+pub use endpoint::{Call, Endpoint, Tokens};
 pub use figures::{Better, Figures, interleaved};
-pub use flow::{Flow, Grants};
+pub use flow::Flow;
+pub use memory::Memory;
 pub use parts::Parts;
+pub use peer_oauth_as::OauthAs;
+pub use peer_oxide_auth::{OxideAuth, OxideRequest};
 pub use peers::{Jsonwebtoken, JwtSimple, SimpleClaims};
 pub use token::{AccessToken, BorrowedAccessToken, Key, now};
+pub use tour::Tour;
 
 /// Tells whether this is `cargo bench` and not the test that every bench runs.
 #[must_use]
