@@ -1,6 +1,6 @@
 //! How a grant is stored: the number of a form, and the form.
 //!
-//! Form 2 is binary: numbers as LEB128, texts behind their lengths. Form 1 was JSON, and is read.
+//! Form 2 is binary: times and lengths as LEB128, counters in four bytes, texts behind their lengths. Form 1 was JSON, and is read.
 
 use alloc::{string::String, vec, vec::Vec};
 
@@ -121,7 +121,7 @@ impl Writer {
             State::Pushed => self.0.push(0),
             State::DevicePending { interval, polled_at } => {
                 self.0.push(1);
-                self.number(interval.into());
+                self.0.extend(interval.to_be_bytes());
                 self.time(polled_at);
             }
             State::DeviceApproved => self.0.push(2),
@@ -129,7 +129,8 @@ impl Writer {
             State::CodeIssued => self.0.push(4),
             State::Active { serial, since } => {
                 self.0.push(5);
-                self.number(serial.into());
+                // It grows with every rotation, and the record does not.
+                self.0.extend(serial.to_be_bytes());
                 self.time(since);
             }
             State::Revoked { since } => {
@@ -231,11 +232,11 @@ impl<'a> Reader<'a> {
     fn state(&mut self) -> Option<State> {
         match self.byte()? {
             0 => Some(State::Pushed),
-            1 => Some(State::DevicePending { interval: self.small()?, polled_at: self.time()? }),
+            1 => Some(State::DevicePending { interval: self.fixed()?, polled_at: self.time()? }),
             2 => Some(State::DeviceApproved),
             3 => Some(State::DeviceDenied),
             4 => Some(State::CodeIssued),
-            5 => Some(State::Active { serial: self.small()?, since: self.time()? }),
+            5 => Some(State::Active { serial: self.fixed()?, since: self.time()? }),
             6 => Some(State::Revoked { since: self.time()? }),
             _ => None,
         }
@@ -275,8 +276,8 @@ impl<'a> Reader<'a> {
         self.number().map(UnixTime::from_secs)
     }
 
-    fn small(&mut self) -> Option<u32> {
-        self.number()?.try_into().ok()
+    fn fixed(&mut self) -> Option<u32> {
+        self.bytes().map(|bytes| u32::from_be_bytes(*bytes))
     }
 
     fn number(&mut self) -> Option<u64> {

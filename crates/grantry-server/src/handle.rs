@@ -1,16 +1,20 @@
 //! Codes and tokens as handles: `prefix + base64url(body | tag)`.
 //!
 //! The body names the kind, the key, the grant and a serial number, so that a request knows its
-//! record before it reads anything. The tag is 32 bytes. Its first half is a MAC under the server's
-//! key alone and is checked before the store is asked; its second half also covers the salt of the
-//! record. A leaked table mints nothing without the key, and a leaked key nothing without the table.
+//! record before it reads anything. The tag is 32 bytes. Its first half is half of a MAC under the
+//! server's key alone and is checked before the store is asked; its second half is a digest of the other
+//! half of the MAC and the salt of the record. A leaked table mints nothing without the key, and a leaked
+//! key nothing without the table.
 
 use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
-use grantry_core::{Issuer, SecretBytes, SecretString, UnixTime, base64url};
+use grantry_core::base64url::Codec;
+use grantry_core::{Issuer, SecretBytes, SecretString, UnixTime};
 use ring::hmac;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::denial::Reason;
 use crate::grant::{Grant, GrantId};
@@ -83,14 +87,12 @@ impl Body {
         Self { kind, grant, serial, expires_at: UnixTime::MAX, scope: u64::MAX, resources: u8::MAX }
     }
 
-    fn to_bytes(self, key: u8) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(BODY_BYTES + 32);
-        bytes.extend([self.kind.number(), key]);
-        bytes.extend(self.grant.as_bytes());
-        bytes.extend(self.serial.to_be_bytes());
-        bytes.extend(self.expires_at.as_secs().to_be_bytes());
-        bytes.extend(self.scope.to_be_bytes());
-        bytes.push(self.resources);
+    fn to_bytes(self, key: u8) -> [u8; BODY_BYTES] {
+        let (kind, expires_at, scope) = (self.kind.number(), self.expires_at.as_secs(), self.scope);
+        let parts = [kind, key].into_iter().chain(*self.grant.as_bytes()).chain(self.serial.to_be_bytes());
+        let parts = parts.chain(expires_at.to_be_bytes()).chain(scope.to_be_bytes()).chain([self.resources]);
+        let mut bytes = [0; BODY_BYTES];
+        bytes.iter_mut().zip(parts).for_each(|(place, byte)| *place = byte);
         bytes
     }
 
@@ -115,6 +117,10 @@ impl Body {
 
 const BODY_BYTES: usize = 1 + 1 + 16 + 4 + 8 + 8 + 1;
 const HALF_BYTES: usize = 16;
+const HANDLE_BYTES: usize = BODY_BYTES + 2 * HALF_BYTES;
+const TEXT_BYTES: usize = HANDLE_BYTES.div_ceil(3) * 4;
+/// What a handle is decoded in, and no longer text.
+const ROOM: usize = HANDLE_BYTES + 3;
 /// What stands for the salt where there is no record.
 const NO_SALT: [u8; 16] = [0; 16];
 
@@ -198,32 +204,39 @@ impl HandleRing {
         let Some(key) = self.0.first() else {
             return SecretString::from(String::new());
         };
-        let mut bytes = body.to_bytes(key.id);
-        let first = half(&key.handles, &bytes, None);
-        let second = half(&key.handles, &bytes, Some(salt));
-        bytes.extend(first);
-        bytes.extend(second);
-        SecretString::from(format!("{}{}", body.kind.prefix(), base64url::encode(bytes)))
+        let bytes = body.to_bytes(key.id);
+        let mac = Mac::of(&key.handles, &bytes);
+        let prefix = body.kind.prefix();
+        let mut text = Vec::with_capacity(prefix.len() + TEXT_BYTES);
+        text.extend(prefix.as_bytes());
+        let mut handle = [0; HANDLE_BYTES];
+        let tag = mac.first.into_iter().chain(mac.salted(salt));
+        handle.iter_mut().zip(bytes.into_iter().chain(tag)).for_each(|(place, byte)| *place = byte);
+        Codec::portable().encode_to(handle, &mut text);
+        // Prefix and base64url are ASCII.
+        SecretString::from(String::from_utf8(text).unwrap_or_default())
     }
 
     /// Reads a handle of one kind and checks the first half of its tag.
     pub(crate) fn open(&self, kind: Kind, text: &str) -> Result<Opened, HandleFault> {
         let encoded = text.strip_prefix(kind.prefix()).ok_or(HandleFault::Malformed)?;
-        let bytes = base64url::decode(encoded).map_err(|_| HandleFault::Malformed)?;
-        let Some((body_bytes, tag)) = bytes.split_first_chunk::<BODY_BYTES>() else {
-            return Err(HandleFault::Malformed);
-        };
-        let Some((first, second)) = tag.split_first_chunk::<HALF_BYTES>() else {
-            return Err(HandleFault::Malformed);
-        };
+        let read = |bytes: &[u8]| self.open_bytes(kind, bytes);
+        Codec::portable().with_decoded::<ROOM, _>(encoded, read).map_err(|_| HandleFault::Malformed)?
+    }
+
+    fn open_bytes(&self, kind: Kind, bytes: &[u8]) -> Result<Opened, HandleFault> {
+        let bytes: &[u8; HANDLE_BYTES] = bytes.try_into().map_err(|_| HandleFault::Malformed)?;
+        let (body_bytes, tag) = bytes.split_first_chunk().ok_or(HandleFault::Malformed)?;
+        let (first, second) = tag.split_first_chunk::<HALF_BYTES>().ok_or(HandleFault::Malformed)?;
         let second = second.try_into().map_err(|_| HandleFault::Malformed)?;
         let body = Body::from_bytes(kind, body_bytes).ok_or(HandleFault::Forged)?;
         let key = body_bytes.get(1).and_then(|id| self.0.iter().find(|key| key.id == *id));
-        let key = key.ok_or(HandleFault::Forged)?;
-        if !bool::from(half(&key.handles, body_bytes, None).ct_eq(first)) {
-            return Err(HandleFault::Forged);
+        let mac = Mac::of(&key.ok_or(HandleFault::Forged)?.handles, body_bytes);
+        if bool::from(mac.first.ct_eq(first)) {
+            Ok(Opened { body, mac, second })
+        } else {
+            Err(HandleFault::Forged)
         }
-        Ok(Opened { body, bytes: *body_bytes, key: key.handles.clone(), second })
     }
 
     /// Reads a handle that a request presents: `None` for what has not the shape of one.
@@ -252,23 +265,36 @@ impl HandleRing {
     }
 }
 
-fn half(key: &hmac::Key, body: &[u8], salt: Option<&[u8; 16]>) -> [u8; HALF_BYTES] {
-    let mut context = hmac::Context::with_key(key);
-    context.update(if salt.is_some() { b"salted" } else { b"unsalted" });
-    context.update(body);
-    context.update(salt.map_or(&[], |salt| salt.as_slice()));
-    let mut half = [0; HALF_BYTES];
-    for (byte, mac) in half.iter_mut().zip(context.sign().as_ref()) {
-        *byte = *mac;
+/// The MAC of a body: half of it stands in the handle, and half stays here.
+struct Mac {
+    first: [u8; HALF_BYTES],
+    kept: Zeroizing<[u8; HALF_BYTES]>,
+}
+
+impl Mac {
+    fn of(key: &hmac::Key, body: &[u8; BODY_BYTES]) -> Self {
+        let mac = hmac::sign(key, body);
+        let (first, kept) = mac.as_ref().split_at_checked(HALF_BYTES).unwrap_or_default();
+        Self { first: left_half(first), kept: Zeroizing::new(left_half(kept)) }
     }
+
+    /// The half that only who knows the salt can make, from the half that only who knows the key has.
+    fn salted(&self, salt: &[u8; 16]) -> [u8; HALF_BYTES] {
+        let digest = Sha256::new().chain_update(self.kept.as_slice()).chain_update(salt).finalize();
+        left_half(&digest)
+    }
+}
+
+fn left_half(bytes: &[u8]) -> [u8; HALF_BYTES] {
+    let mut half = [0; HALF_BYTES];
+    half.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
     half
 }
 
 /// A handle whose first half is right: the server's key made it.
 pub(crate) struct Opened {
     pub(crate) body: Body,
-    bytes: [u8; BODY_BYTES],
-    key: hmac::Key,
+    mac: Mac,
     second: [u8; HALF_BYTES],
 }
 
@@ -290,7 +316,7 @@ impl Opened {
     }
 
     fn has_salt(&self, salt: &[u8; 16]) -> bool {
-        half(&self.key, &self.bytes, Some(salt)).ct_eq(&self.second).into()
+        self.mac.salted(salt).ct_eq(&self.second).into()
     }
 }
 

@@ -159,7 +159,9 @@ impl Issue<'_> {
     ) -> Result<Decision<R>, Reason> {
         let resources = self.resource_bits()?;
         // What the client may no longer ask for, it no longer gets.
-        self.scope = self.scope.filter(|token| self.client.scope().contains(token));
+        if !self.scope.is_within(self.client.scope()) {
+            self.scope = self.scope.filter(|token| self.client.scope().contains(token));
+        }
         if self.scope.is_empty() {
             return Err(Reason::ScopeNotRegistered);
         }
@@ -228,7 +230,8 @@ impl Issue<'_> {
             AccessTokenFormat::Jwt => Kind::TokenId,
         };
         let Stamp { serial, since, expires_at, resources } = stamp;
-        let scope = bits(self.grant.scope.iter(), |token| self.scope.contains(token));
+        let is_whole = self.scope == self.grant.scope;
+        let scope = bits(self.grant.scope.iter(), |token| is_whole || self.scope.contains(token));
         let body = Body { kind, grant: self.grant.id, serial, expires_at, scope, resources };
         let handle = self.server.config.handles.mint(body, &self.grant);
         if kind == Kind::AccessToken {
