@@ -7,6 +7,7 @@
 //! without a value counts as omitted.
 
 use alloc::{string::String, vec::Vec};
+use core::{fmt, ops::Range};
 
 use zeroize::Zeroizing;
 
@@ -35,8 +36,18 @@ impl Known {
 }
 
 /// The known parameters of a form or query. Values are wiped when dropped and never printed.
-#[derive(Clone, Debug)]
-pub struct Form(Vec<(&'static str, SecretString)>);
+#[derive(Clone)]
+pub struct Form {
+    /// All values behind each other.
+    text: Zeroizing<String>,
+    parameters: Vec<(&'static str, Range<usize>)>,
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
 
 impl Form {
     /// Reads the form in the body of a request.
@@ -81,7 +92,11 @@ impl Form {
         if text.len() > MAX_BYTES {
             return Err(FormError::TooLong);
         }
-        let mut found = Vec::with_capacity(8);
+        // With room for all from the start, no copy is left behind by growing.
+        let mut form = Self {
+            text: Zeroizing::new(String::with_capacity(text.len())),
+            parameters: Vec::with_capacity(8),
+        };
         let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         for (count, pair) in pairs.enumerate() {
             if count >= MAX_PARAMETERS {
@@ -89,14 +104,31 @@ impl Form {
             }
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let name = find_name(halves.next().unwrap_or_default(), known)?;
-            let value = decode(halves.next().unwrap_or_default())?;
+            let start = form.text.len();
+            decode_behind(halves.next().unwrap_or_default(), &mut form.text)?;
             let Some(name) = name else { continue };
-            if has_control_character(value.expose()) {
+            if form.text.get(start..).is_some_and(has_control_character) {
                 return Err(FormError::ControlCharacter(name));
             }
-            found.push((name, value));
+            form.parameters.push((name, start..form.text.len()));
         }
-        Ok(keep_single(found, known))
+        let repeated = form.keep_single(known);
+        Ok((form, repeated))
+    }
+
+    /// Drops what has no value or stands twice, and returns the first name of the latter.
+    fn keep_single(&mut self, known: &Known) -> Option<&'static str> {
+        let found = &self.parameters;
+        let stands_before = |(index, (name, _)): (usize, &(&str, Range<usize>))| {
+            found.iter().take(index).any(|(other, _)| other == name)
+        };
+        let mut repeated = Vec::new();
+        if found.iter().enumerate().any(stands_before) {
+            let count = |name: &str| found.iter().filter(|(other, _)| *other == name).count();
+            repeated.extend(known.once.iter().copied().filter(|name| count(name) > 1));
+        }
+        self.parameters.retain(|(name, value)| !value.is_empty() && !repeated.contains(name));
+        repeated.first().copied()
     }
 
     /// Returns the value of a parameter; `None` when it was absent or empty.
@@ -107,17 +139,18 @@ impl Form {
 
     /// Returns the values of a parameter that may repeat.
     pub fn all<'a, 'b>(&'a self, name: &'b str) -> impl Iterator<Item = &'a str> + use<'a, 'b> {
-        self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.expose())
+        self.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// Returns the parameters that have a value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().map(|(name, value)| (*name, value.expose()))
+        let value = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
+        self.parameters.iter().map(move |(name, range)| (*name, value(range)))
     }
 
     /// Returns the names that have a value.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|(name, _)| *name)
+        self.parameters.iter().map(|(name, _)| *name)
     }
 }
 
@@ -135,19 +168,6 @@ fn has_control_character(text: &str) -> bool {
     text.bytes().any(may_be) && text.chars().any(char::is_control)
 }
 
-fn keep_single(mut found: Vec<(&'static str, SecretString)>, known: &Known) -> (Form, Option<&'static str>) {
-    let stands_before = |(index, (name, _)): (usize, &(&str, SecretString))| {
-        found.iter().take(index).any(|(other, _)| other == name)
-    };
-    let mut repeated = Vec::new();
-    if found.iter().enumerate().any(stands_before) {
-        let count = |name: &str| found.iter().filter(|(other, _)| *other == name).count();
-        repeated.extend(known.once.iter().copied().filter(|name| count(name) > 1));
-    }
-    found.retain(|(name, value)| !value.expose().is_empty() && !repeated.contains(name));
-    (Form(found), repeated.first().copied())
-}
-
 const fn is_escape(byte: u8) -> bool {
     matches!(byte, b'+' | b'%')
 }
@@ -156,12 +176,21 @@ fn is_encoded(text: &[u8]) -> bool {
     text.iter().copied().any(is_escape)
 }
 
-/// Decodes one name or value: `+` is a space, `%` begins two hexadecimal digits.
+/// Decodes one name or value.
 fn decode(text: &[u8]) -> Result<SecretString, FormError> {
+    let mut decoded = Zeroizing::new(String::with_capacity(text.len()));
+    decode_behind(text, &mut decoded)?;
+    Ok(SecretString::from(core::mem::take(&mut *decoded)))
+}
+
+/// Decodes one name or value behind a text that has room for it: `+` is a space, `%` begins two
+/// hexadecimal digits.
+fn decode_behind(text: &[u8], decoded: &mut String) -> Result<(), FormError> {
+    let plain = |text| core::str::from_utf8(text).map_err(|_| FormError::NotUtf8);
     if !is_encoded(text) {
-        return core::str::from_utf8(text).map(SecretString::from).map_err(|_| FormError::NotUtf8);
+        decoded.push_str(plain(text)?);
+        return Ok(());
     }
-    // With room for all from the start, no copy is left behind by growing.
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {
@@ -175,7 +204,8 @@ fn decode(text: &[u8]) -> Result<SecretString, FormError> {
             other => *other,
         });
     }
-    core::str::from_utf8(&bytes).map(SecretString::from).map_err(|_| FormError::NotUtf8)
+    decoded.push_str(plain(&bytes)?);
+    Ok(())
 }
 
 const fn hex(digit: u8) -> Option<u8> {
