@@ -249,7 +249,7 @@ impl HandleRing {
     }
 
     /// Returns the keys that user codes are made under, the newest first.
-    pub(crate) fn user_code_keys(&self) -> impl Iterator<Item = &hmac::Key> {
+    pub(crate) fn user_code_keys(&self) -> impl DoubleEndedIterator<Item = &hmac::Key> {
         self.0.iter().map(|key| &key.user_codes)
     }
 

@@ -1,12 +1,12 @@
 //! User codes: what a person types to let a device in
 //! ([RFC 8628 section 6.1](https://www.rfc-editor.org/rfc/rfc8628#section-6.1)).
 //!
-//! Nine letters without vowels and look-alikes, in three groups. The ninth is a MAC of the others: a
-//! typing error is seen before the store is asked, and 19 of 20 guesses are, too. The record of the device's
-//! grant lies under a MAC of the code, so that the typed code and the polled one find one record, and a
-//! table that leaks shows no code.
+//! Nine letters without vowels and look-alikes, in three groups. The ninth is a MAC of the others: of 20
+//! typing errors or guesses 19 are seen before the store is asked (with an older handle key in use, 18). The
+//! record of the device's grant lies under a MAC of the code, so that the typed code and the polled one find
+//! one record, and a table that leaks shows no code.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use grantry_core::Moment;
@@ -17,7 +17,7 @@ use crate::handle::HandleRing;
 
 /// The letters of RFC 8628 section 6.1: no vowel makes a word, and no two look alike.
 const ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
-/// Random letters: 20^8 codes, about 2^34.
+/// Random letters: 20^8 codes, about 2^34.6.
 const RANDOM: usize = 8;
 const GROUP: usize = 3;
 
@@ -37,50 +37,49 @@ impl fmt::Debug for UserCode {
 impl UserCode {
     /// Makes the code of a moment, or a further one where that is taken.
     pub(crate) fn generate(ring: &HandleRing, moment: &Moment, attempt: Attempt) -> Option<Self> {
-        let bytes: [u8; 64] = moment.random(attempt.label());
-        // A byte from 240 on would favour some letters; 8 of 64 bytes are below but for one time in 2^190.
-        let mut letters = bytes.iter().filter(|byte| **byte < 240).map(|byte| letter(*byte));
-        let mut random = [0; RANDOM];
-        for place in &mut random {
-            *place = letters.next()?;
-        }
-        ring.user_code_keys().next().map(|key| Self::of(key, random))
+        let mut keys = ring.user_code_keys();
+        let newest = keys.next()?;
+        let older: Vec<_> = keys.collect();
+        // Enough for 15 candidates; the first is taken but for one time in 20 for each older key.
+        let bytes: [u8; 128] = moment.random(attempt.label());
+        let mut letters = bytes.into_iter().filter_map(letter);
+        let mut candidates = core::iter::from_fn(|| take(&mut letters));
+        // What an older key would have made as well is looked for under that key: see `parse`.
+        let is_own = |random: &[u8; RANDOM]| {
+            let check = check(newest, random);
+            !older.iter().any(|older| self::check(older, random) == check)
+        };
+        candidates.find(is_own).map(|random| Self::of(newest, random))
     }
 
     /// Reads what a person typed: case, spaces and punctuation do not matter. `None` for what no key of
     /// the server made.
     pub(crate) fn parse(ring: &HandleRing, text: &str) -> Option<Self> {
-        // More is no slip of a hand; it is not read to its end.
-        let mut typed = text.bytes().take(MAX_TYPED_BYTES + 1);
-        if typed.clone().count() > MAX_TYPED_BYTES {
+        if text.len() > MAX_TYPED_BYTES {
             return None;
         }
-        let mut next = || typed.find(u8::is_ascii_alphabetic).map(|byte| byte.to_ascii_uppercase());
-        let mut letters = [0; RANDOM + 1];
-        for place in &mut letters {
-            *place = next().filter(|letter| ALPHABET.contains(letter))?;
-        }
-        if text.bytes().filter(u8::is_ascii_alphanumeric).count() != letters.len() {
+        let mut typed = text.chars().filter(|typed| typed.is_alphanumeric());
+        let mut letters = core::iter::from_fn(|| {
+            let letter = u8::try_from(typed.next()?).ok()?.to_ascii_uppercase();
+            ALPHABET.contains(&letter).then_some(letter)
+        });
+        let random = take(&mut letters)?;
+        let last = letters.next()?;
+        if typed.next().is_some() {
             return None;
         }
-        let (random, _) = letters.split_first_chunk::<RANDOM>()?;
-        ring.user_code_keys().map(|key| Self::of(key, *random)).find(|code| code.letters == letters)
+        // One time in 20 a newer key also fits the code of an older one, and never the other way round.
+        let mut oldest_first = ring.user_code_keys().rev();
+        oldest_first.find(|key| check(key, &random) == last).map(|key| Self::of(key, random))
     }
 
     fn of(key: &hmac::Key, random: [u8; RANDOM]) -> Self {
-        let mac = |label: &[u8]| {
-            let mut context = hmac::Context::with_key(key);
-            context.update(label);
-            context.update(&random);
-            context.sign()
-        };
-        let mut letters = [0; RANDOM + 1];
-        let check = mac(b"check").as_ref().first().copied().unwrap_or_default();
-        for (place, letter) in letters.iter_mut().zip(random.into_iter().chain([letter(check)])) {
+        let mut letters = [check(key, &random); RANDOM + 1];
+        for (place, letter) in letters.iter_mut().zip(random) {
             *place = letter;
         }
         let mut id = [0; 16];
-        for (place, byte) in id.iter_mut().zip(mac(b"grant").as_ref()) {
+        for (place, byte) in id.iter_mut().zip(mac(key, b"grant", &random).as_ref()) {
             *place = *byte;
         }
         Self { letters, grant: GrantId::from_bytes(id) }
@@ -104,7 +103,7 @@ impl UserCode {
     }
 }
 
-/// What a person may type for a code, in bytes.
+/// What a person may type for a code, in bytes: room for any spacing, and no more than a slip of the hand.
 const MAX_TYPED_BYTES: usize = 64;
 
 /// Which of the codes of one moment.
@@ -124,7 +123,33 @@ impl Attempt {
     }
 }
 
-fn letter(byte: u8) -> u8 {
-    let index = usize::from(byte) % ALPHABET.len();
-    ALPHABET.get(index).copied().unwrap_or(b'B')
+/// The letter that tells whether a key made the others.
+fn check(key: &hmac::Key, random: &[u8; RANDOM]) -> u8 {
+    let mac = mac(key, b"check", random);
+    // No byte is a letter one time in 2^128.
+    mac.as_ref().iter().copied().find_map(letter).unwrap_or(b'B')
 }
+
+fn mac(key: &hmac::Key, label: &[u8], random: &[u8; RANDOM]) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(key);
+    context.update(label);
+    context.update(random);
+    context.sign()
+}
+
+fn take(letters: &mut impl Iterator<Item = u8>) -> Option<[u8; RANDOM]> {
+    let mut taken = [0; RANDOM];
+    for place in &mut taken {
+        *place = letters.next()?;
+    }
+    Some(taken)
+}
+
+/// The letter of a random byte. Bytes from 240 on would favour some letters, and are none.
+fn letter(byte: u8) -> Option<u8> {
+    let index = usize::from(byte) % ALPHABET.len();
+    ALPHABET.get(index).copied().filter(|_| byte < 240)
+}
+
+#[cfg(test)]
+mod tests;
