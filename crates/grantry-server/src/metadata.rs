@@ -120,6 +120,7 @@ impl Server {
         };
         let served = GrantType::ALL.iter().copied().filter(|grant_type| self.serves(*grant_type));
         let is_implicit = self.serves(GrantType::Implicit);
+        let is_for_devices = self.serves(GrantType::DeviceCode);
         Metadata {
             issuer: self.config.issuer.clone(),
             authorization_endpoint: endpoints.authorization,
@@ -154,7 +155,7 @@ impl Server {
             revocation_endpoint: endpoints.revocation,
             introspection_endpoint: endpoints.introspection,
             pushed_authorization_request_endpoint: endpoints.pushed_authorization_request,
-            device_authorization_endpoint: endpoints.device_authorization,
+            device_authorization_endpoint: endpoints.device_authorization.filter(|_| is_for_devices),
             code_challenge_methods_supported: vec![CodeChallenge::METHOD],
             authorization_response_iss_parameter_supported: true,
             openid,
