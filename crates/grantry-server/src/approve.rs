@@ -199,6 +199,12 @@ impl Approve {
             let event = Event::new(Endpoint::Verification, EventKind::DeviceApproved, effect);
             Reply::new(Answered::Device, event.of_grant(grant))
         };
+        // The device was told that it is over; a new yes would bring the old request back to life.
+        let policy = &self.server.config.policy;
+        let has_ended = |grant: &Grant| policy.has_ended(&grant.client_id, grant.created_at);
+        if record.is_some_and(|record| has_ended(&record.grant)) {
+            return Err(Reason::UserCodeUnknown);
+        }
         match (self.step(records, record, Presented::DeviceApproval, &scope, moment), record) {
             (Then::Move(_), Some(record)) => {
                 let person = Some(self.approval.person());

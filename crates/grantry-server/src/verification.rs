@@ -77,12 +77,15 @@ impl VerifyUserCode {
         let is_pending = matches!(grant.state, State::DevicePending { .. });
         let Origin::Device { client_name } = &grant.origin else { return None };
         let now = moment.time();
-        if !is_pending || now >= grant.expires_at || !self.server.serves(GrantType::DeviceCode) {
+        let config = &self.server.config;
+        // The device is told that it is over.
+        let has_ended = config.policy.has_ended(&grant.client_id, grant.created_at);
+        if !is_pending || has_ended || now >= grant.expires_at || !self.server.serves(GrantType::DeviceCode) {
             return None;
         }
         Some(Interaction {
             id: grant.id,
-            issuer: self.server.config.issuer.as_str().into(),
+            issuer: config.issuer.as_str().into(),
             client_id: grant.client_id.clone(),
             client_name: client_name.clone(),
             scope: grant.scope.clone(),
@@ -95,7 +98,7 @@ impl VerifyUserCode {
             claims: ClaimsRequest::default(),
             subject: None,
             asked_at: now,
-            expires_at: now.saturating_add(self.server.config.policy.interaction_lifetime),
+            expires_at: now.saturating_add(config.policy.interaction_lifetime),
         })
     }
 }
