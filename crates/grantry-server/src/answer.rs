@@ -169,6 +169,8 @@ impl Denial {
     pub const fn status(self) -> u16 {
         match (self.reason, self.code) {
             (Reason::NotPost, _) => 405,
+            // RFC 9126 section 2.3
+            (Reason::PushedRequestTooLong, _) => 413,
             (_, ErrorCode::InvalidClient) => 401,
             (_, ErrorCode::ServerError) => 500,
             _ => 400,

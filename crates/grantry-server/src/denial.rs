@@ -143,6 +143,8 @@ reasons! {
     PushedRequestUnknown = InvalidRequest, "an unknown request_uri (RFC 9126 section 4)";
     /// A pushed request refers to another one.
     RequestUriPushed = InvalidRequest, "request_uri in a pushed request (RFC 9126 section 2.1)";
+    /// The pushed request is longer than what is stored for a stranger.
+    PushedRequestTooLong = InvalidRequest, "the pushed request is longer than its limit (RFC 9126 section 2.3)";
     /// The response type is none of the server's.
     ResponseTypeUnknown = UnsupportedResponseType, "an unsupported response_type (RFC 6749 section 4.1.2.1)";
     /// The PKCE challenge is missing.
@@ -286,6 +288,7 @@ mod tests {
             let denial = Denial::from(reason);
             let status = match denial.code.as_str() {
                 _ if reason == Reason::NotPost => 405,
+                _ if reason == Reason::PushedRequestTooLong => 413,
                 "invalid_client" => 401,
                 "server_error" => 500,
                 _ => 400,
