@@ -2,12 +2,12 @@
 
 use alloc::{string::String, vec::Vec};
 
-use grantry_core::form::{self, Form, Known};
+use grantry_core::form::{self, Form, FormError, Known};
 use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment, Scope, SecretString, UnixTime};
 use serde::Serialize;
 
 use crate::authentication::{Authenticated, Credentials};
-use crate::authorization_request::AuthorizationRequest;
+use crate::authorization_request::{self, AuthorizationRequest};
 use crate::claims_request::ClaimsRequest;
 use crate::client::Client;
 use crate::decision::{Commit, Decision};
@@ -20,43 +20,24 @@ use crate::server::Server;
 use crate::token::posted_form;
 use crate::transition::{Facts, Presented, Then, step};
 
-/// The longest request that may be pushed, in bytes: it is stored, also for a client that proved nothing.
+/// The longest request that may be pushed, in bytes of its form without the client's credentials: it is
+/// stored, also for a client that proved nothing.
 pub const MAX_PUSHED_REQUEST_BYTES: usize = 8 * 1024;
 
-/// The parameters of an authorization request, and those that authenticate the client.
-const KNOWN: Known = Known {
-    once: &[
-        "client_id",
-        "redirect_uri",
-        "response_type",
-        "scope",
-        "state",
-        "code_challenge",
-        "code_challenge_method",
-        "response_mode",
-        "nonce",
-        "prompt",
-        "max_age",
-        "login_hint",
-        "acr_values",
-        "claims",
-        "id_token_hint",
-        "request",
-        "request_uri",
-        "client_secret",
-        "client_assertion",
-        "client_assertion_type",
-    ],
-    many: &["resource"],
-};
-
-/// What proves the client, and is no part of the request; of an ID token the person is kept, for a store holds
-/// no token.
-const NOT_KEPT: [&str; 4] = ["client_secret", "client_assertion", "client_assertion_type", "id_token_hint"];
+/// What tells and proves who asks. Of these, only the `client_id` is a parameter of the request itself.
+const CREDENTIALS: Known =
+    Known { once: &["client_id", "client_secret", "client_assertion", "client_assertion_type"], many: &[] };
 
 impl Server {
     /// Reads a pushed authorization request. It is checked like one that a browser brings, and then waits
     /// for its browser.
+    ///
+    /// Anybody who knows the id of a public client may push: limit the requests of an address. Each stores one
+    /// record of at most [`MAX_PUSHED_REQUEST_BYTES`] and 1,000 bytes beside its resources, of which it names at
+    /// most [`MAX_RESOURCES`](crate::Policy::MAX_RESOURCES) of the policy's. A record that no person approves
+    /// is kept for [`with_pushed_request_lifetime`](crate::Policy::with_pushed_request_lifetime),
+    /// [`with_interaction_lifetime`](crate::Policy::with_interaction_lifetime) and
+    /// [`CLOCK_MARGIN`](Grant::CLOCK_MARGIN), 76 minutes by default.
     pub fn push(&self, request: &HttpRequest) -> Push {
         Push { server: self.clone(), request: PushedRequest::parse(self, request) }
     }
@@ -117,20 +98,28 @@ impl Pushed {
 }
 
 impl PushedRequest {
+    /// Reads the form twice: for who asks, and for what is asked. What the second reading does not know,
+    /// above all the client's secret, is stored nowhere.
     fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
-        let form = posted_form(request, &KNOWN)?;
-        let credentials = Credentials::from_request(server, request, &form)?;
-        Ok(Self { credentials, form })
+        let credentials = Credentials::from_request(server, request, &form_of(request, &CREDENTIALS)?)?;
+        Ok(Self { credentials, form: form_of(request, &authorization_request::KNOWN)? })
     }
 
-    /// The parameters of the authorization request alone.
+    /// The request as it is stored.
     fn parameters(&self) -> Result<String, Reason> {
-        let asked = self.form.iter().filter(|(name, _)| !NOT_KEPT.contains(name) && *name != "client_id");
-        let mut pairs: Vec<(&str, &str)> = asked.collect();
-        pairs.push(("client_id", self.credentials.client_id().as_str()));
+        // A store holds no token: of an ID token the person is kept.
+        let pairs: Vec<(&str, &str)> =
+            self.form.iter().filter(|(name, _)| *name != "id_token_hint").collect();
         let text = form::encode(pairs);
-        if text.len() > MAX_PUSHED_REQUEST_BYTES { Err(Reason::TooLong("request")) } else { Ok(text) }
+        if text.len() > MAX_PUSHED_REQUEST_BYTES { Err(Reason::PushedRequestTooLong) } else { Ok(text) }
     }
+}
+
+fn form_of(request: &HttpRequest, known: &Known) -> Result<Form, Reason> {
+    let too_long = |reason| {
+        if reason == Reason::Form(FormError::TooLong) { Reason::PushedRequestTooLong } else { reason }
+    };
+    posted_form(request, known).map_err(too_long)
 }
 
 impl Operation for Push {
@@ -184,10 +173,9 @@ impl Push {
             return Err(Reason::RequestUriPushed);
         }
         let parameters = request.parameters()?;
-        let form =
-            Form::parse(parameters.as_bytes(), &crate::authorization_request::KNOWN).map_err(Reason::Form)?;
         let now = moment.time();
         let id = GrantId::from_bytes(moment.random("grant id"));
+        let form = Form::parse(parameters.as_bytes(), &authorization_request::KNOWN).map_err(Reason::Form)?;
         let hint = request.form.get("id_token_hint");
         let hinted = hint.map(|hint| self.server.hinted_subject(client, hint)).transpose()?;
         let asked = AuthorizationRequest::of_form(form, client.id().clone(), hinted);
