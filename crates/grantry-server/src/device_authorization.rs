@@ -28,6 +28,14 @@ const KNOWN: Known = Known {
 
 impl Server {
     /// Reads a device authorization request.
+    ///
+    /// Anybody who knows the id of a public client may ask: limit the requests of an address. Each stores one
+    /// record of at most 5,400 bytes beside its resources, of which it names at most
+    /// [`MAX_RESOURCES`](crate::Policy::MAX_RESOURCES) of the policy's. A record that no person lets in is
+    /// kept for [`with_device_code_lifetime`](crate::Policy::with_device_code_lifetime),
+    /// [`with_interaction_lifetime`](crate::Policy::with_interaction_lifetime) and
+    /// [`CLOCK_MARGIN`](Grant::CLOCK_MARGIN), 85 minutes by default. Polls make it no longer, and keep it no
+    /// longer.
     pub fn device_authorization(&self, request: &HttpRequest) -> DeviceAuthorization {
         DeviceAuthorization { server: self.clone(), request: Asked::parse(self, request) }
     }
@@ -181,12 +189,9 @@ impl DeviceAuthorization {
         moment: &Moment,
     ) -> Result<Decision<Reply<DeviceAnswer>>, Reason> {
         let config = &self.server.config;
-        let Some(verification_uri) = config.endpoints.verification.clone() else {
-            return Err(Reason::GrantTypeUnknown);
-        };
-        if !self.server.serves(GrantType::DeviceCode) {
-            return Err(Reason::GrantTypeUnknown);
-        }
+        let is_served = self.server.serves(GrantType::DeviceCode);
+        let verification_uri = config.endpoints.verification.clone().filter(|_| is_served);
+        let verification_uri = verification_uri.ok_or(Reason::GrantTypeUnknown)?;
         let client = client.allowed(GrantType::DeviceCode)?.client();
         let scope = form.get("scope").map(grantry_core::Scope::parse).transpose().map_err(Reason::Scope)?;
         let user_code = self.free_user_code(records, moment)?;
@@ -227,7 +232,11 @@ impl DeviceAuthorization {
 
 // RFC 8628 section 3.3.1
 fn complete(verification_uri: &str, user_code: &str) -> SecretString {
-    let separator = if verification_uri.contains('?') { '&' } else { '?' };
+    let separator = match verification_uri.split_once('?') {
+        None => "?",
+        Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
+        Some(_) => "&",
+    };
     let query = form::encode([("user_code", user_code)]);
     SecretString::from(alloc::format!("{verification_uri}{separator}{query}"))
 }
