@@ -1,5 +1,5 @@
 //! ST-19: no public type of the server prints a secret that it was built from.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -12,8 +12,8 @@ use grantry_server::{
     RefreshTokens, RunError, SecretDigest, Store, Subject, TokenAnswer, UnsealError, Version,
 };
 use support::{
-    ISSUER, NOW, Site, VERIFIER, approval, basic, client_id, code, handle_key, issued, query, redemption,
-    refresh_token, request, secret, subject,
+    ISSUER, NOW, Site, VERIFIER, approval, basic, client_id, code, every_endpoint, handle_key, issued,
+    push_request, query, redemption, refresh_token, request, secret, subject, waiting,
 };
 
 /// Everything that a flow knows and a log must not.
@@ -155,6 +155,55 @@ fn no_value_of_a_flow_prints_a_secret() {
         let reused = site.run(&token, NOW);
         secrets.assert_silent(&[&reused, &reused.answer.to_response(), &site.store]);
     }
+}
+
+/// DV-23 and EX-01, for logs.
+#[test]
+fn no_value_of_a_device_or_a_pushed_request_prints_a_secret() {
+    let site = every_endpoint(Policy::default());
+    let mut secrets = Secrets::default();
+    secrets.text(&secret("web"));
+    let asked = request("web", "/device_authorization", &[("scope", "read")]);
+    let operation = site.server.device_authorization(&asked);
+    let moment = site.moment(NOW);
+    let committed = operation.decide(&records(&site, &operation), &moment);
+    let reply = site.run(&operation, NOW);
+    let device = waiting(reply.clone());
+    for text in [&device.device_code, &device.user_code, &device.verification_uri_complete] {
+        secrets.text(text.expose());
+    }
+    secrets.text(&device.user_code.expose().replace('-', ""));
+    secrets.bytes(&salt(&site));
+    let response = reply.answer.to_response();
+    secrets.assert_silent(&[&asked, &operation, &operation.lookup(&moment), &committed]);
+    secrets.assert_silent(&[&reply, &device, &response, &site.store.last_written(), &site.store]);
+
+    let verify = site.server.verify_user_code(device.user_code.expose());
+    let found = site.run(&verify, NOW);
+    let unknown = site.server.verify_user_code("hunter2");
+    let interaction = site.find(&device, NOW);
+    let refuse = site.server.refuse(&interaction, grantry_server::Refusal::AccessDenied);
+    let approve = site.server.approve(interaction.clone(), approval());
+    secrets.text("hunter2");
+    secrets.assert_silent(&[&verify, &verify.lookup(&moment), &found, &unknown, &interaction, &refuse]);
+    secrets.assert_silent(&[&approve, &site.run(&approve, NOW)]);
+    let pairs = [("grant_type", support::DEVICE_CODE), ("device_code", device.device_code.expose())];
+    let poll = site.server.token(&request("web", "/token", &pairs));
+    let committed = poll.decide(&records(&site, &poll), &moment);
+    secrets.assert_silent(&[&poll, &committed, &site.run(&poll, NOW)]);
+
+    for text in ["state-1", "nonce-1", "hint-1"] {
+        secrets.text(text);
+    }
+    let pushed = push_request("post", &[("login_hint", Some("hint-1"))]);
+    secrets.text(&secret("post"));
+    let push = site.server.push(&pushed);
+    let committed = push.decide(&records(&site, &push), &moment);
+    let reply = site.run(&push, NOW);
+    secrets.text(support::pushed(reply.clone()).request_uri.expose());
+    let response = reply.answer.to_response();
+    secrets.assert_silent(&[&pushed, &push, &committed, &reply, &response]);
+    secrets.assert_silent(&[&site.store.last_written(), &site.store]);
 }
 
 #[test]

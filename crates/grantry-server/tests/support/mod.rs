@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "every test file uses some of it")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod device;
 mod store;
 
 use core::cell::Cell;
@@ -21,6 +22,10 @@ use grantry_server::{
 };
 use serde_json::Value;
 
+pub(crate) use device::{
+    DEVICE_CODE, assert_error, assert_page, assert_pending, assert_unknown, assert_waits, every_endpoint,
+    found, push_request, pushed, waiting,
+};
 pub(crate) use store::{AddingStore, CountingStore, Fault, StoreFault};
 
 /// The time of most tests, in seconds.
