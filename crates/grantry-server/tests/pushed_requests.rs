@@ -418,6 +418,17 @@ fn a_request_whose_record_is_gone_is_unknown() {
     assert_unknown(&bring(&site, "web", request_uri.expose(), &[], NOW));
 }
 
+/// CS-23.
+#[test]
+fn rfc9700_4_14_2_a_request_that_was_revoked_is_unknown() {
+    let site = site();
+    let request_uri = request_uri(&site, "web");
+    let asked = interaction(&site, "web", &request_uri, NOW);
+    site.revoke_waiting(&[0]);
+    assert_unknown(&bring(&site, "web", request_uri.expose(), &[], NOW));
+    assert_page(&site.approve(asked, NOW), Reason::AlreadyAnswered);
+}
+
 #[test]
 fn a_request_uri_of_another_issuer_opens_nothing() {
     let mut site = site();

@@ -331,6 +331,19 @@ fn what_ended_with_its_time_is_not_let_in_again() {
     issued(site.poll("native", &device, NOW + 1));
 }
 
+/// CS-23.
+#[test]
+fn rfc9700_4_14_2_a_request_that_was_revoked_is_let_in_by_nobody() {
+    let site = site();
+    let device = site.device("native", NOW);
+    let asked = site.find(&device, NOW);
+    site.revoke_waiting(&[1, 0, 0, 0, 5, 0]);
+    assert_unknown(&site.verify(device.user_code.expose(), NOW));
+    assert_page(&site.approve(asked.clone(), NOW), Reason::AlreadyAnswered);
+    assert_page(&site.refuse(&asked, Refusal::AccessDenied), Reason::AlreadyAnswered);
+    assert_denied(&site.poll("native", &device, NOW), "invalid_grant", Reason::GrantRevoked);
+}
+
 #[test]
 fn an_approval_at_another_issuer_lets_nobody_in() {
     let site = site();

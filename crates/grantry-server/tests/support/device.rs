@@ -2,8 +2,9 @@
 
 use grantry_core::{HttpRequest, HttpResponse, Issuer};
 use grantry_server::{
-    Answered, DeviceAnswer, DeviceResponse, Effect, Endpoint, Endpoints, EventKind, GrantType, Interaction,
-    Policy, Pushed, PushedResponse, Reason, Reply, TokenAnswer, Verification,
+    Answered, Change, ChangeSet, DeviceAnswer, DeviceResponse, Effect, Endpoint, Endpoints, EventKind, Grant,
+    GrantType, Interaction, Outcome, Policy, Pushed, PushedResponse, Reason, Reply, Store, TokenAnswer,
+    Verification, Version,
 };
 
 use super::{ISSUER, Site, assert_denied, basic, clients, json, query, request, secret, server_of};
@@ -57,6 +58,16 @@ impl Site {
     /// Types the code of a device, and comes to the page that asks.
     pub(crate) fn find(&self, device: &DeviceResponse, now: u64) -> Interaction {
         found(self.verify(device.user_code.expose(), now))
+    }
+
+    /// Revokes the grant that was written last, as an administrator does while it waits. In its stored form the
+    /// state is the last part.
+    pub(crate) fn revoke_waiting(&self, state: &[u8]) {
+        let bytes = self.store.last_written().to_bytes();
+        let rest = bytes.strip_suffix(state).unwrap();
+        let grant = Grant::from_bytes(&[rest, &[6, 1]].concat()).unwrap();
+        let change = Change::Put { expected: Some(Version::FIRST), grant };
+        assert_eq!(self.store.commit(&ChangeSet::from_iter([change])).unwrap(), Outcome::Applied);
     }
 
     /// Pushes a good request, with parameters replaced, added or (`None`) left out.
