@@ -13,7 +13,7 @@ use crate::interaction::{Approval, Back, Flow, ImplicitTokens, Interaction};
 use crate::issue::{Issue, Wanted};
 use crate::operation::{Lookup, Operation, Records, Versioned};
 use crate::server::Server;
-use crate::transition::{Facts, Presented, Then, step};
+use crate::transition::{Facts, Go, Presented, step};
 
 impl Server {
     /// Grants what the person approved and answers with a code, with tokens for an implicit request, or
@@ -90,15 +90,15 @@ impl Approve {
             return Err(Reason::OtherIssuer);
         }
         let client = records.client(&interaction.client_id).ok_or(Reason::ClientUnknown)?;
-        interaction.check_client(client)?;
+        interaction.check_client(server, client)?;
         if moment.time() >= interaction.expires_at {
             return Err(Reason::InteractionExpired);
         }
         interaction.check_person(approval)?;
         approval.check_subject(client)?;
         let scope = approval.granted(&interaction.scope.filter(|token| client.scope().contains(token)));
-        // Who grants nothing has refused.
-        if scope.is_empty() {
+        // Who grants nothing has refused, and so has who leaves openid out where an ID token is asked for.
+        if scope.is_empty() || (interaction.asks_for_id_token() && !scope.contains("openid")) {
             return Err(Reason::Refused);
         }
         let record = records.grant(interaction.id);
@@ -118,17 +118,14 @@ impl Approve {
         scope: Scope,
         moment: &Moment,
     ) -> Result<Decision<Reply<Answered>>, Reason> {
-        match (self.step(records, record, Presented::Approval, &scope, moment), record) {
-            (Then::Move(_), record) => {
+        match (self.step(records, record, Presented::Approval, &scope, moment)?, record) {
+            (Go::Move, record) => {
                 let grant = self.grant(record, scope, State::CodeIssued, moment);
                 let reply = self.code(&grant, Effect::Written);
                 Ok(Decision::Commit(Commit::put(record.map(|record| record.version), grant, reply)))
             }
-            (Then::Repeat, Some(record)) => Ok(Decision::Reply(self.code(&record.grant, Effect::Repeated))),
-            (Then::Repeat, None) => Err(Reason::AlreadyAnswered),
-            (Then::Refuse(reason) | Then::Wait(reason) | Then::Close(reason) | Then::Alarm(reason), _) => {
-                Err(reason)
-            }
+            (Go::Repeat, Some(record)) => Ok(Decision::Reply(self.code(&record.grant, Effect::Repeated))),
+            (Go::Repeat, None) => Err(Reason::AlreadyAnswered),
         }
     }
 
@@ -143,19 +140,15 @@ impl Approve {
     ) -> Result<Decision<Reply<Answered>>, Reason> {
         let now = moment.time();
         let (expected, effect, grant) =
-            match (self.step(records, record, Presented::ImplicitApproval, &scope, moment), record) {
-                (Then::Move(_), record) => {
+            match (self.step(records, record, Presented::ImplicitApproval, &scope, moment)?, record) {
+                (Go::Move, record) => {
                     let state = State::Active { serial: 1, since: now };
                     let grant = self.grant(record, scope, state, moment);
                     let grant = grant.activated(&self.server, client, now);
                     (record.map(|record| record.version), Effect::Written, grant)
                 }
-                (Then::Repeat, Some(record)) => (None, Effect::Repeated, record.grant.clone()),
-                (Then::Repeat, None) => return Err(Reason::AlreadyAnswered),
-                (
-                    Then::Refuse(reason) | Then::Wait(reason) | Then::Close(reason) | Then::Alarm(reason),
-                    _,
-                ) => return Err(reason),
+                (Go::Repeat, Some(record)) => (None, Effect::Repeated, record.grant.clone()),
+                (Go::Repeat, None) => return Err(Reason::AlreadyAnswered),
             };
         let issue = Issue {
             server: &self.server,
@@ -205,8 +198,8 @@ impl Approve {
         if record.is_some_and(|record| has_ended(&record.grant)) {
             return Err(Reason::UserCodeUnknown);
         }
-        match (self.step(records, record, Presented::DeviceApproval, &scope, moment), record) {
-            (Then::Move(_), Some(record)) => {
+        match (self.step(records, record, Presented::DeviceApproval, &scope, moment)?, record) {
+            (Go::Move, Some(record)) => {
                 let person = Some(self.approval.person());
                 let state = State::DeviceApproved;
                 let created_at = moment.time();
@@ -214,11 +207,8 @@ impl Approve {
                 let reply = reply(&grant, Effect::Written);
                 Ok(Decision::Commit(Commit::put(Some(record.version), grant, reply)))
             }
-            (Then::Repeat, Some(record)) => Ok(Decision::Reply(reply(&record.grant, Effect::Repeated))),
-            (Then::Move(_) | Then::Repeat, None) => Err(Reason::UserCodeUnknown),
-            (Then::Refuse(reason) | Then::Wait(reason) | Then::Close(reason) | Then::Alarm(reason), _) => {
-                Err(reason)
-            }
+            (Go::Repeat, Some(record)) => Ok(Decision::Reply(reply(&record.grant, Effect::Repeated))),
+            (Go::Move | Go::Repeat, None) => Err(Reason::UserCodeUnknown),
         }
     }
 
@@ -229,7 +219,7 @@ impl Approve {
         presented: Presented,
         scope: &Scope,
         moment: &Moment,
-    ) -> Then {
+    ) -> Result<Go, Reason> {
         let grant = record.map(|record| &record.grant);
         let facts = Facts {
             expired: grant.is_some_and(|grant| moment.time() >= grant.expires_at),
@@ -238,7 +228,7 @@ impl Approve {
             }),
             ..Facts::default()
         };
-        records.veto(step(grant.map(|grant| grant.state), presented, facts))
+        records.veto(step(grant.map(|grant| grant.state), presented, facts)).go()
     }
 
     /// The grant that the approval makes; of a pushed request, in the place of the request.
@@ -284,13 +274,16 @@ impl Approve {
 }
 
 impl Interaction {
-    /// Checks that the registration, as it stands now, still allows the flow.
-    fn check_client(&self, client: &Client) -> Result<(), Reason> {
+    /// Checks that policy and registration, as they stand now, still allow the flow.
+    fn check_client(&self, server: &Server, client: &Client) -> Result<(), Reason> {
         let grant_type = match self.flow {
             Flow::Code { .. } => GrantType::AuthorizationCode,
             Flow::Implicit { .. } => GrantType::Implicit,
             Flow::Device => GrantType::DeviceCode,
         };
+        if !server.serves(grant_type) {
+            return Err(Reason::GrantTypeUnknown);
+        }
         if !client.has_grant_type(grant_type) {
             return Err(Reason::GrantTypeNotRegistered);
         }
@@ -300,6 +293,13 @@ impl Interaction {
             Ok(())
         } else {
             Err(Reason::RedirectUriUnknown)
+        }
+    }
+
+    const fn asks_for_id_token(&self) -> bool {
+        match self.flow {
+            Flow::Implicit { tokens: ImplicitTokens::Id | ImplicitTokens::Both, .. } => true,
+            Flow::Implicit { tokens: ImplicitTokens::Access, .. } | Flow::Code { .. } | Flow::Device => false,
         }
     }
 

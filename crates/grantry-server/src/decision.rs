@@ -60,7 +60,6 @@ impl<R> SignRequest<R> {
     }
 
     /// Returns what to sign, by which algorithm and key.
-    #[must_use]
     pub const fn input(&self) -> &SigningInput {
         &self.input
     }

@@ -70,7 +70,7 @@ reasons! {
     /// The client assertion was used before.
     AssertionReplayed = InvalidClient, "the jti of the client assertion was seen before (RFC 7523 section 3)";
     /// A public client asks where only confidential clients may.
-    ClientNotConfidential = InvalidClient, "the endpoint is for confidential clients (RFC 7662 section 2.1)";
+    ClientNotConfidential = InvalidClient, "this is for confidential clients (RFC 6749 section 4.4, RFC 7662 section 2.1)";
     /// The client is not registered for the grant.
     GrantTypeNotRegistered = UnauthorizedClient, "the client is not registered for this grant (RFC 6749 section 5.2)";
     /// The server does not have the grant.

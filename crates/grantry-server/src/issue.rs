@@ -290,6 +290,7 @@ impl Issue<'_> {
 }
 
 /// The numbers of one access token.
+#[derive(Clone, Copy)]
 struct Stamp {
     serial: u32,
     since: UnixTime,

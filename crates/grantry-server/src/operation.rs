@@ -102,8 +102,8 @@ impl Records {
         self
     }
 
-    /// Notes that the person of the grant is suspended: the host's veto. Nothing is given out for the
-    /// grant and nothing of it is alive; nothing is consumed either.
+    /// Notes that the person of the grant, or the one who asks for it, is suspended: the host's veto.
+    /// Nothing is given out for the grant and nothing of it is alive; nothing is consumed either.
     #[must_use]
     pub const fn with_suspended_subject(mut self) -> Self {
         self.suspended = true;

@@ -139,13 +139,14 @@ impl Server {
             return Ok(Some(OpenedToken::OfGrant(opened)));
         }
         let id = self.config.handles.present(Kind::StatelessTokenId, &claims.jti)?;
-        Ok(id.filter(Opened::is_stateless).map(|_| OpenedToken::Stateless(claims)))
+        let is_own = |id: &Opened| id.is_stateless() && id.body.expires_at == claims.exp;
+        Ok(id.filter(is_own).map(|_| OpenedToken::Stateless(claims)))
     }
 
     /// Reads the claims of a JWT access token whose signature is this server's.
     fn open_jwt(&self, token: &str) -> Option<PresentedClaims> {
         let keys = self.config.keys.jwk_set();
-        let jws = verify_jws(token, keys, &[self.config.keys.algorithm()]).ok()?;
+        let jws = verify_jws(token, keys, &self.config.keys.algorithms()).ok()?;
         if jws.header().typ() != Some("at+jwt") {
             return None;
         }

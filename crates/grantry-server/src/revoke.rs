@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::decision::{Change, Commit, Decision};
 use crate::denial::{Denial, Reason};
 use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
+use crate::grant::Grant;
 use crate::operation::{Lookup, Operation, Records, Versioned};
 use crate::presented_token::{Found, PresentedToken, authenticate};
 use crate::server::Server;
@@ -95,7 +96,9 @@ impl PresentedToken {
             None => Decision::Reply(Reply::new(Revoked::Done, event(Effect::Nothing))),
             Some(Found::OfGrant(_, record)) => end(record, now, Revoked::Done, &event),
             Some(Found::Stateless(claims)) => {
-                let claim = Change::Claim { id: claims.claim_id(), until: claims.exp };
+                // Noted for as long as the slowest clock of the store takes the token for alive.
+                let until = claims.exp.saturating_add(Grant::CLOCK_MARGIN);
+                let claim = Change::Claim { id: claims.claim_id(), until };
                 Decision::Commit(Commit::claim(claim, Reply::new(Revoked::Done, event(Effect::Written))))
             }
         })

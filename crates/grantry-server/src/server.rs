@@ -105,7 +105,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ServerError::NotPublishable`] when the ring has no key of the algorithm, or that is symmetric.
+    /// [`ServerError::NotPublishable`] when the ring has no key of the algorithm, or a symmetric one of any.
     pub fn with_key_ring(mut self, ring: KeyRing, algorithm: Algorithm) -> Result<Self, ServerError> {
         Arc::make_mut(&mut self.config).keys = Keys::of_ring(ring, algorithm)?;
         Ok(self)

@@ -73,11 +73,13 @@ impl Keys {
     }
 
     pub(crate) fn of_ring(ring: KeyRing, algorithm: Algorithm) -> Result<Self, ServerError> {
-        let jwk_set = JwkSet::from_keys(ring.lifecycles().map(|(key, _)| key.verifying_key().clone()));
         let has_key = ring.lifecycles().any(|(key, _)| key.algorithm() == algorithm);
-        if !has_key || algorithm.key_type() == KeyType::Secret {
+        // Of any algorithm: whoever shares a secret key could sign what the server takes for its own.
+        let has_secret = ring.lifecycles().any(|(key, _)| key.algorithm().key_type() == KeyType::Secret);
+        if !has_key || has_secret {
             return Err(ServerError::NotPublishable);
         }
+        let jwk_set = JwkSet::from_keys(ring.lifecycles().map(|(key, _)| key.verifying_key().clone()));
         Ok(Self { source: Source::Ring(ring, algorithm), jwk_set })
     }
 
@@ -97,6 +99,11 @@ impl Keys {
 
     pub(crate) const fn jwk_set(&self) -> &JwkSet {
         &self.jwk_set
+    }
+
+    /// The algorithms of all keys, each with its own: a change of algorithm ends no living token.
+    pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
+        self.jwk_set.keys().iter().map(VerifyingKey::algorithm).collect()
     }
 
     /// The algorithm that new tokens are signed with.

@@ -4,7 +4,7 @@
 use alloc::boxed::Box;
 
 use grantry_core::form::{Form, Known};
-use grantry_core::{ClientId, HttpRequest, Moment, SecretString, UnixTime};
+use grantry_core::{ClientId, HttpRequest, Moment, UnixTime};
 
 use crate::authentication::{Authenticated, Credentials};
 use crate::client::{Client, GrantType};
@@ -19,7 +19,7 @@ use crate::handle::Opened;
 use crate::interaction::Approval;
 use crate::issue::{Issue, TokenAnswer};
 use crate::operation::{Lookup, Operation, Records, Version, Versioned};
-use crate::password_grant::PasswordRequest;
+use crate::password_grant::{PasswordRequest, ResourceOwnerCredentials};
 use crate::refresh_grant::RefreshRequest;
 use crate::server::Server;
 
@@ -57,17 +57,6 @@ pub struct Token {
     request: Result<TokenRequest, Reason>,
 }
 
-/// What a person typed into a client
-/// ([RFC 6749 section 4.3.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.3.2)).
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct ResourceOwnerCredentials<'a> {
-    /// The user name.
-    pub username: &'a str,
-    /// The password.
-    pub password: &'a SecretString,
-}
-
 #[derive(Debug)]
 struct TokenRequest {
     credentials: Credentials,
@@ -87,7 +76,8 @@ enum GrantRequest {
 impl Token {
     /// Returns the credentials of a person, if the request is one of the password grant: check them,
     /// with a slow hash and a limit of tries, and say whose they are with
-    /// [`Token::with_resource_owner`].
+    /// [`Token::with_resource_owner`]. The client is not authenticated at this point, and nothing is given
+    /// out before it is: limit the tries of an address too.
     #[must_use]
     pub fn resource_owner_credentials(&self) -> Option<ResourceOwnerCredentials<'_>> {
         match self.request.as_ref().ok()?.grant.as_ref().ok()? {

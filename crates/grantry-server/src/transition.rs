@@ -87,6 +87,25 @@ pub(crate) enum Then {
     Alarm(Reason),
 }
 
+/// What is left of it where no refusal writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Go {
+    Move,
+    Repeat,
+}
+
+impl Then {
+    /// For what is presented by a person or for the first time: its rows do not wait, close or raise an
+    /// alarm.
+    pub(crate) const fn go(self) -> Result<Go, Reason> {
+        match self {
+            Move(_) => Ok(Go::Move),
+            Repeat => Ok(Go::Repeat),
+            Refuse(reason) | Wait(reason) | Close(reason) | Alarm(reason) => Err(reason),
+        }
+    }
+}
+
 /// One row of the table; without a phase it is for every phase that has no row of its own.
 pub(crate) struct Row(pub(crate) Option<Phase>, pub(crate) Presented, pub(crate) When, pub(crate) Then);
 
