@@ -15,10 +15,10 @@ use grantry_core::{
 };
 use grantry_jwt::{Algorithm, SigningKey, verify_jws};
 use grantry_server::{
-    Answered, ApplicationType, Approval, Authorization, Client, ClientAuthentication, Denial, HandleKey,
-    Interaction, Introspection, IntrospectionRight, MemoryStore, Operation, Policy, Reason, Records,
-    Redirect, RedirectUri, Refusal, Reply, Revoked, RunError, SecretDigest, Server, Subject, TokenAnswer,
-    TokenResponse, run,
+    Answered, ApplicationType, Approval, Authorization, Client, ClientAuthentication, Denial, GrantType,
+    HandleKey, Interaction, Introspection, IntrospectionRight, MemoryStore, Operation, Policy, Reason,
+    Records, Redirect, RedirectUri, Refusal, Reply, Revoked, RunError, SecretDigest, Server, Subject,
+    TokenAnswer, TokenResponse, run,
 };
 use serde_json::Value;
 
@@ -159,6 +159,27 @@ pub(crate) fn response(redirect: &Redirect) -> Form {
     Form::parse(url.split_once('?').unwrap().1.as_bytes(), &RESPONSE).unwrap()
 }
 
+/// Reads the response parameters that stand in the fragment; nothing of them may stand in the query.
+pub(crate) fn fragment(redirect: &Redirect) -> Form {
+    const RESPONSE: Known = Known {
+        once: &[
+            "access_token",
+            "token_type",
+            "expires_in",
+            "scope",
+            "id_token",
+            "state",
+            "iss",
+            "error",
+            "error_description",
+        ],
+        many: &[],
+    };
+    let (before, fragment) = redirect.url().expose().split_once('#').unwrap();
+    assert!(!before.contains('?'));
+    Form::parse(fragment.as_bytes(), &RESPONSE).unwrap()
+}
+
 /// A server with the clients of [`clients`], and moments that never repeat.
 pub(crate) struct Site {
     pub(crate) server: Server,
@@ -259,6 +280,14 @@ impl Site {
 
     pub(crate) fn tokens(&self, now: u64) -> TokenResponse {
         self.tokens_for("web", &[], now)
+    }
+
+    /// Registers a client of [`clients`] for these grants too, with `read` as its default scope.
+    pub(crate) fn register(&self, client: &str, grant_types: &[GrantType]) {
+        let registered = clients().into_iter().find(|registered| registered.id().as_str() == client);
+        let registered = registered.unwrap();
+        let all: Vec<_> = registered.grant_types().chain(grant_types.iter().copied()).collect();
+        self.store.inner.put_client(registered.with_grant_types(all).with_default_scope(scope("read")));
     }
 
     pub(crate) fn introspect(&self, client: &str, token: &SecretString, now: u64) -> Introspection {
