@@ -173,7 +173,7 @@ impl<G: SendSigner> AsyncSigner for G {
 /// The signer of a host whose keys are all in the process; and its one failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the signing key is outside of the process, and no signer is given")]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "it is a name and holds nothing")]
 pub struct NoSigner;
 
 impl Signer for NoSigner {
