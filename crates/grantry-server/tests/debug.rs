@@ -55,7 +55,7 @@ fn list(bytes: &[u8]) -> String {
 /// The salt of the grant that was written last.
 fn salt(site: &Site) -> Vec<u8> {
     // Behind the number of the form and the id.
-    site.store.last_written().to_bytes()[17..33].to_vec()
+    site.store.last_written().to_bytes().into_iter().skip(17).take(16).collect()
 }
 
 fn records(site: &Site, operation: &impl Operation) -> Records {

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use grantry_core::SecretString;
 use grantry_server::{
-    AccessTokenFormat, EventKind, Introspection, MemoryStore, Policy, Reason, RunError, Server,
+    AccessTokenFormat, EventKind, GrantType, Introspection, MemoryStore, Policy, Reason, RunError, Server,
 };
 use serde_json::json;
 use support::{
@@ -251,4 +251,31 @@ fn the_audience_and_lifetime_of_the_policy_are_described() {
     };
     assert_eq!((active.aud, active.exp), (vec!["https://api.example".to_owned()], time(NOW + 7)));
     assert_inactive(&site, "api", &tokens.access_token, NOW + 7);
+}
+
+/// The claims of a stateless token that was signed by a key that is none of this server's, or as
+/// something else than an access token, are nobody's.
+#[test]
+fn rfc9068_4_a_client_token_is_looked_up_by_signature_and_type() {
+    let site = Site::new();
+    site.register("web", &[GrantType::ClientCredentials]);
+    let token = issued(site.token("web", &[("grant_type", "client_credentials")], NOW)).access_token;
+    let claims = site.claims(&token, "at+jwt");
+    let resigned = |typ: Option<&str>, key: &grantry_jwt::SigningKey| {
+        SecretString::from(key.sign_claims(typ, &claims).unwrap())
+    };
+    assert!(site.is_active(&resigned(Some("at+jwt"), &support::KEY), NOW));
+    for typ in [None, Some("JWT"), Some("application/at+jwt"), Some("AT+JWT")] {
+        assert_inactive(&site, "web", &resigned(typ, &support::KEY), NOW);
+    }
+    let stranger = private_key("JK-107.4", "key-1");
+    assert_inactive(&site, "web", &resigned(Some("at+jwt"), &stranger), NOW);
+    // Nor the same claims behind the `jti` of a grant: that names a record, which says otherwise.
+    let of_a_grant = site.claims(&site.tokens(NOW).access_token, "at+jwt");
+    let mut mixed = claims;
+    mixed["jti"] = of_a_grant["jti"].clone();
+    mixed["scope"] = json!("admin");
+    let mixed = SecretString::from(support::KEY.sign_claims(Some("at+jwt"), &mixed).unwrap());
+    let Introspection::Active(active) = site.introspect("web", &mixed, NOW) else { unreachable!("alive") };
+    assert_eq!((active.sub.as_str(), active.scope.to_string()), ("alice", "openid read write".into()));
 }

@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use grantry_core::{HttpRequest, form};
 use grantry_server::{
-    AccessTokenFormat, Authorization, Client, ClientAuthentication, Effect, EventKind, Introspection, Policy,
-    Reason, RefreshTokens, Revoked, SecretDigest,
+    AccessTokenFormat, Authorization, Client, ClientAuthentication, Effect, EventKind, GrantType,
+    Introspection, Policy, Reason, RefreshTokens, Revoked, SecretDigest,
 };
 use support::{
     ISSUER, NOW, Site, assert_denied, client_id, clients, code, issued, query, redemption, refresh_token,
@@ -172,4 +172,55 @@ fn rfc6749_2_3_1_an_empty_secret_authenticates_nobody() {
     let request = HttpRequest::form("/token", body).with_header("Authorization", "Basic ZW1wdHk6");
     let reply = site.run(&site.server.token(&request), NOW);
     assert_denied(&reply, "invalid_client", Reason::ClientNotAuthenticated);
+}
+
+/// A token is what it was when it was made; the format of the policy is for the next one.
+#[test]
+fn a_change_of_format_ends_no_living_token() {
+    let policy_of = |format| Policy::default().with_access_token_format(format);
+    for (before, after) in [
+        (AccessTokenFormat::Jwt, AccessTokenFormat::Opaque),
+        (AccessTokenFormat::Opaque, AccessTokenFormat::Jwt),
+    ] {
+        let mut site = Site::with_policy(policy_of(before));
+        site.register("web", &[GrantType::ClientCredentials]);
+        let own = |site: &Site| issued(site.token("web", &[("grant_type", "client_credentials")], NOW));
+        let (tokens, first) = (site.tokens(NOW), own(&site));
+        site.server = server_of(ISSUER).with_policy(policy_of(after));
+        let (refreshed, second) = (issued(site.refresh("web", refresh_token(&tokens), NOW)), own(&site));
+        for token in [&tokens, &first, &refreshed, &second] {
+            assert!(site.is_active(&token.access_token, NOW));
+        }
+        for token in [&first, &second, &tokens] {
+            assert_eq!(site.revoke("web", &token.access_token, NOW).event.effect, Effect::Written);
+            assert!(!site.is_active(&token.access_token, NOW));
+        }
+        assert!(!site.is_active(&refreshed.access_token, NOW), "of the grant that was revoked");
+    }
+}
+
+#[test]
+fn rfc6749_5_2_a_grant_that_is_taken_from_a_registration_is_refused_from_then_on() {
+    let site = Site::with_policy(Policy::default().danger_with_password_grant());
+    site.register("web", &[GrantType::ClientCredentials, GrantType::Password]);
+    let ask = |site: &Site, grant_type: GrantType| {
+        let pairs = [("grant_type", grant_type.as_str()), ("username", "al"), ("password", "x")];
+        let operation = site.server.token(&request("web", "/token", &pairs));
+        site.run(&operation.with_resource_owner(support::approval()), NOW)
+    };
+    let own = issued(ask(&site, GrantType::ClientCredentials));
+    issued(ask(&site, GrantType::Password));
+    site.register("web", &[]);
+    for grant_type in [GrantType::ClientCredentials, GrantType::Password] {
+        let reply = ask(&site, grant_type);
+        assert_denied(&reply, "unauthorized_client", Reason::GrantTypeNotRegistered);
+    }
+    assert!(site.is_active(&own.access_token, NOW), "what was given out lives its time");
+    // A client that is a public one from now on has no way left to it.
+    let public = Client::new(client_id("web"), ClientAuthentication::None);
+    let public = public.with_grant_types([GrantType::ClientCredentials]).with_default_scope(scope("read"));
+    site.store.inner.put_client(public.with_scope(scope("read")));
+    let body = form::encode([("grant_type", "client_credentials"), ("client_id", "web")]);
+    let reply = site.run(&site.server.token(&HttpRequest::form("/token", body)), NOW);
+    assert_denied(&reply, "invalid_client", Reason::ClientNotConfidential);
 }

@@ -1,5 +1,4 @@
 //! The resource owner password grant (RFC 6749 section 4.3), for hosts that still have to serve it.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

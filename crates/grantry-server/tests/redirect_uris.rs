@@ -3,7 +3,9 @@
 
 mod support;
 
-use grantry_server::{ApplicationType, Client, ClientAuthentication, RedirectUri, RedirectUriError};
+use grantry_server::{
+    Answered, ApplicationType, Client, ClientAuthentication, GrantType, Reason, RedirectUri, RedirectUriError,
+};
 use support::{NOW, Site, client_id, redirect, response, scope};
 
 fn site_of(uri: &str) -> Site {
@@ -125,4 +127,34 @@ fn rfc8252_7_3_the_port_of_a_loopback_redirect_is_a_port() {
         assert_eq!(client.find_redirect_uri(Some(uri)), None, "{uri}");
     }
     assert!(client.find_redirect_uri(Some("http://127.0.0.1:1/cb")).is_some());
+}
+
+/// RFC 6749 section 4.2.2, RFC 8252 section 7.3: tokens stand behind whatever the URI has.
+#[test]
+fn rfc6749_4_2_2_a_fragment_follows_the_query_of_a_redirect_uri() {
+    for (uri, asked, start) in [
+        ("https://query.example/cb?a=1", "https://query.example/cb?a=1", "https://query.example/cb?a=1#"),
+        ("https://query.example/cb?", "https://query.example/cb?", "https://query.example/cb?#"),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:4711/cb", "http://127.0.0.1:4711/cb#"),
+        ("com.example.app:/cb", "com.example.app:/cb", "com.example.app:/cb#"),
+    ] {
+        let mut site = site_of("https://query.example/cb");
+        site.server = support::server_of(support::ISSUER)
+            .with_policy(grantry_server::Policy::default().danger_with_implicit_grant());
+        let registered = RedirectUri::register(uri, ApplicationType::Native).unwrap();
+        let client = Client::new(client_id("query"), ClientAuthentication::None).native();
+        let client = client.with_grant_types([GrantType::Implicit]).with_scope(scope("read"));
+        site.store.inner.put_client(client.clone().with_redirect_uri(registered));
+        let changes =
+            [("redirect_uri", Some(asked)), ("scope", Some("read")), ("response_type", Some("token"))];
+        let interaction = site.interaction("query", &changes, NOW);
+        let reply = site.approve(interaction.clone(), NOW);
+        let url = redirect(&reply).url().expose();
+        assert!(url.starts_with(start) && url.matches('#').count() == 1, "{uri}");
+        // A URI that is no longer registered gets no tokens, also not again.
+        site.store.inner.put_client(client);
+        let (reply, counts) = site.store.count(|| site.approve(interaction, NOW));
+        assert!(matches!(reply.answer, Answered::Page(_)));
+        assert_eq!((reply.event.denial.unwrap().reason, counts), (Reason::RedirectUriUnknown, [1, 1, 0]));
+    }
 }

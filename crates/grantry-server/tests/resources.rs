@@ -1,5 +1,5 @@
 //! Resource indicators (RFC 8707): for whom the access tokens of a grant are.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -5,11 +5,12 @@ mod support;
 use grantry_core::form;
 use grantry_core::{HttpRequest, SecretString};
 use grantry_server::{
-    AccessTokenFormat, Effect, EventKind, Introspection, Policy, Reason, Reply, Revoked, RunError,
+    AccessTokenFormat, DeviceAnswer, Effect, Endpoints, EventKind, GrantType, Introspection, Policy, Reason,
+    Reply, Revoked, RunError, TokenResponse, Verification,
 };
 use support::{
-    Fault, NOW, Site, StoreFault, assert_denied, basic, client_id, code, issued, redemption, refresh_token,
-    request, secret,
+    Fault, NOW, Site, StoreFault, approval, assert_denied, basic, client_id, code, fragment, issued,
+    redemption, redirect, refresh_token, request, secret,
 };
 
 fn sites() -> [Site; 2] {
@@ -167,4 +168,80 @@ fn rfc6749_3_2_repeated_and_undecodable_parameters_revoke_nothing() {
         assert!(matches!(denial.reason, Reason::Form(_)), "{more}");
     }
     issued(site.refresh("web", refresh_token(&tokens), NOW));
+}
+
+/// Everything that a grant gave out, however it began, and whose it is.
+struct Given {
+    client: &'static str,
+    tokens: Vec<SecretString>,
+}
+
+fn tokens_of(client: &'static str, tokens: &TokenResponse) -> Given {
+    let refresh_token = tokens.refresh_token.iter().cloned();
+    Given { client, tokens: refresh_token.chain([tokens.access_token.clone()]).collect() }
+}
+
+/// One grant of each kind that has a record.
+fn every_grant(site: &Site) -> Vec<Given> {
+    let mut grants =
+        vec![tokens_of("web", &site.tokens(NOW)), tokens_of("native", &site.tokens_for("native", &[], NOW))];
+    let pairs = [("grant_type", "password"), ("username", "al"), ("password", "x"), ("scope", "read")];
+    let operation = site.server.token(&request("web", "/token", &pairs)).with_resource_owner(approval());
+    grants.push(tokens_of("web", &issued(site.run(&operation, NOW))));
+    let implicit = site.interaction("web", &[("response_type", Some("token"))], NOW);
+    let token = fragment(redirect(&site.approve(implicit, NOW))).get("access_token").map(SecretString::from);
+    grants.push(Given { client: "web", tokens: token.into_iter().collect() });
+    let asked = request("native", "/device_authorization", &[("scope", "read")]);
+    let DeviceAnswer::Waiting(waiting) = site.run(&site.server.device_authorization(&asked), NOW).answer
+    else {
+        unreachable!("a device waits");
+    };
+    let found = site.run(&site.server.verify_user_code(waiting.user_code.expose()), NOW);
+    let Verification::Interact(interaction) = found.answer else { unreachable!("{:?}", found.event) };
+    site.approve(*interaction, NOW);
+    let poll =
+        [("grant_type", GrantType::DeviceCode.as_str()), ("device_code", waiting.device_code.expose())];
+    grants.push(tokens_of("native", &issued(site.token("native", &poll, NOW))));
+    grants
+}
+
+/// RV-01, RV-02, RV-05 and RV-07 for grants of every origin.
+#[test]
+fn rfc7009_2_1_a_grant_of_any_origin_ends_as_a_whole_and_by_its_client_alone() {
+    for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+        let policy = Policy::default().with_access_token_format(format);
+        let policy = policy.danger_with_implicit_grant().danger_with_password_grant();
+        let endpoints = Endpoints::all_below(&grantry_core::Issuer::parse(support::ISSUER).unwrap());
+        let site =
+            Site::of(support::server_of(support::ISSUER).with_policy(policy).with_endpoints(endpoints));
+        site.register("web", &[GrantType::Password, GrantType::Implicit]);
+        site.register("native", &[GrantType::DeviceCode]);
+        let kinds = every_grant(&site);
+        for (kind, Given { client, tokens }) in kinds.iter().enumerate() {
+            for pick in 0..tokens.len() {
+                let grants = every_grant(&site);
+                let given = grants.get(kind).unwrap();
+                let presented = given.tokens.get(pick).unwrap();
+                for stranger in ["web", "native", "other", "api"].into_iter().filter(|other| other != client)
+                {
+                    let (reply, [_, _, commits]) = site.store.count(|| site.revoke(stranger, presented, NOW));
+                    assert_done(&reply, Effect::Nothing);
+                    assert_eq!((reply.event.grant, commits), (None, 0));
+                }
+                let (reply, counts) = site.store.count(|| site.revoke(client, presented, NOW));
+                assert_done(&reply, Effect::Written);
+                assert_eq!((reply.event.subject, counts), (Some(support::subject()), [1, 1, 1]));
+                for (index, other) in grants.iter().enumerate() {
+                    let access_token = other.tokens.last().unwrap();
+                    let is_active = site.introspect("api", access_token, NOW) != Introspection::Inactive;
+                    assert_eq!(is_active, index != kind, "{index} {kind}");
+                }
+                let refresh_token = given.tokens.first().filter(|token| token.expose().starts_with("grr_"));
+                if let Some(token) = refresh_token {
+                    let refreshed = site.refresh(client, token, NOW);
+                    assert_denied(&refreshed, "invalid_grant", Reason::GrantRevoked);
+                }
+            }
+        }
+    }
 }
