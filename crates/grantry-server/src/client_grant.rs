@@ -11,7 +11,7 @@ use crate::denial::Reason;
 use crate::direct_grant::{Asked, DirectGrant};
 use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
 use crate::grant::Origin;
-use crate::issue::{TokenAnswer, Wanted};
+use crate::issue::TokenAnswer;
 use crate::operation::Records;
 use crate::policy::AccessTokenFormat;
 use crate::server::Server;
@@ -53,8 +53,7 @@ impl ClientRequest {
                 step(None, Presented::DirectRequest, Facts::default()).go()?;
                 let (origin, person) = (Origin::Client, None);
                 let grant = DirectGrant { server, client, records, scope, resources, origin, person, moment };
-                // RFC 6749 section 4.4.3: no refresh token.
-                grant.give(Wanted::AccessToken, kind)
+                grant.give(kind)
             }
         }
     }

@@ -51,11 +51,7 @@ pub(crate) struct DirectGrant<'a> {
 
 impl DirectGrant<'_> {
     /// Gives the tokens out, once the record is written.
-    pub(crate) fn give(
-        self,
-        wanted: Wanted,
-        kind: EventKind,
-    ) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
+    pub(crate) fn give(self, kind: EventKind) -> Result<Decision<Reply<TokenAnswer>>, Reason> {
         let Self { server, client, records, scope, resources, origin, person, moment } = self;
         let now = moment.time();
         let asked = Grant {
@@ -73,6 +69,7 @@ impl DirectGrant<'_> {
             state: State::Active { serial: 1, since: now },
         };
         let grant = asked.activated(server, client, now);
+        let wanted = Wanted::All;
         let issue = Issue { server, client, records, wanted, scope, grant, resources: &[], nonce: None, now };
         give(issue, kind, Write::Insert)
     }

@@ -15,7 +15,7 @@ use crate::direct_grant::{Asked, DirectGrant};
 use crate::event::{EventKind, Reply};
 use crate::grant::{Origin, Subject};
 use crate::interaction::Approval;
-use crate::issue::{TokenAnswer, Wanted};
+use crate::issue::TokenAnswer;
 use crate::operation::Records;
 use crate::server::Server;
 use crate::transition::{Facts, Presented, step};
@@ -99,6 +99,6 @@ impl PasswordRequest {
         records.veto(step(None, Presented::DirectRequest, Facts::default())).go()?;
         let (origin, person) = (Origin::Password, Some(approval.person()));
         let grant = DirectGrant { server, client, records, scope, resources, origin, person, moment };
-        grant.give(Wanted::All, EventKind::PasswordAccepted)
+        grant.give(EventKind::PasswordAccepted)
     }
 }

@@ -71,7 +71,6 @@ impl StatelessToken<'_> {
 /// The claims of a token that is presented. Its signature is this server's.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct PresentedClaims {
-    pub(crate) iss: String,
     pub(crate) client_id: ClientId,
     pub(crate) scope: Scope,
     pub(crate) aud: OneOrSeveral,
@@ -100,12 +99,10 @@ impl PresentedClaims {
         }
     }
 
-    /// What is noted when the token is revoked.
+    /// What is noted when the token is revoked: its `jti`, which is of one issuer.
     pub(crate) fn claim_id(&self) -> ClaimId {
         let mut digest = Sha256::new();
         digest.update(b"grantry revoked token v1\0");
-        digest.update(&self.iss);
-        digest.update([0]);
         digest.update(&self.jti);
         ClaimId::from_bytes(digest.finalize().into())
     }

@@ -106,7 +106,7 @@ fn a_token_opens_at_its_issuer_alone() {
 
 /// A token that was revoked at one issuer is another note than at the other.
 #[test]
-fn the_note_of_a_revoked_token_names_the_issuer() {
+fn the_note_of_a_revoked_token_is_of_one_issuer() {
     struct Claims(RefCell<Vec<grantry_server::ClaimId>>, MemoryStore);
     impl Store for Claims {
         type Error = grantry_server::RecordError;
