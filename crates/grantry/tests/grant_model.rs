@@ -1,277 +1,455 @@
-//! Random sequences of all operations on one grant, against a plain model of it.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+//! Random sequences of all operations on grants of every kind, against a plain model of them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    reason = "a test fails by panicking"
+)]
 
+mod model;
 mod support;
 
-use core::cell::Cell;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
-use grantry::core::{HttpRequest, Moment, UnixTime};
+use grantry::core::{HttpRequest, Moment, UnixTime, form};
 use grantry::server::{
-    Answered, Introspection, MemoryStore, Operation, Policy, Reason, Revoked, Server, TokenAnswer,
-    TokenResponse, run,
+    Answered, Authorization, DeviceAnswer, Interaction, Introspection, MemoryStore, Operation, Pushed,
+    Reason, Refusal, Reply, Revoked, Server, Store, TokenAnswer, TokenResponse, Verification, run,
 };
+use model::acts::{Act, FLOWS, Fate, Step, steps};
+use model::*;
 use proptest::prelude::*;
 use support::*;
 
-const CODE_LIFETIME: u64 = 60;
-const ACCESS_LIFETIME: u64 = 300;
-const GRANT_LIFETIME: u64 = 3000;
-const IDLE_LIFETIME: u64 = 1000;
-
-/// What a sequence is made of. Tokens are picked among all that were ever given out.
-#[derive(Clone, Debug)]
-enum Act {
-    Approve,
-    Redeem { by: &'static str, redirect_uri: &'static str, verifier: u8 },
-    Refresh { by: &'static str, token: prop::sample::Index, scope: Option<&'static str> },
-    RevokeRefreshToken { by: &'static str, token: prop::sample::Index },
-    RevokeAccessToken { by: &'static str, token: prop::sample::Index },
-    Introspect { by: &'static str, token: prop::sample::Index },
-    Wait { seconds: u64 },
-}
-
-fn acts() -> impl Strategy<Value = Act> {
-    let by = || prop_oneof![9 => Just("app"), 1 => Just("other")];
-    let index = any::<prop::sample::Index>;
-    let redirect_uri = prop_oneof![9 => Just(REDIRECT_URI), 1 => Just("https://app.example/other")];
-    let verifier = prop_oneof![9 => Just(200_u8), 1 => Just(201)];
-    let scope = prop_oneof![6 => Just(None), 2 => Just(Some("read")), 1 => Just(Some("read admin"))];
-    let seconds = prop_oneof![5 => 0_u64..15, 3 => 15_u64..120, 1 => 300_u64..2000];
-    prop_oneof![
-        3 => Just(Act::Approve),
-        4 => (by(), redirect_uri, verifier)
-            .prop_map(|(by, redirect_uri, verifier)| Act::Redeem { by, redirect_uri, verifier }),
-        8 => (by(), index(), scope).prop_map(|(by, token, scope)| Act::Refresh { by, token, scope }),
-        1 => (by(), index()).prop_map(|(by, token)| Act::RevokeRefreshToken { by, token }),
-        1 => (by(), index()).prop_map(|(by, token)| Act::RevokeAccessToken { by, token }),
-        4 => (prop_oneof![by(), Just("api")], index()).prop_map(|(by, token)| Act::Introspect { by, token }),
-        5 => seconds.prop_map(|seconds| Act::Wait { seconds }),
-    ]
-}
-
-/// The grant, as one would explain it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Model {
-    Nothing,
-    Code { until: u64 },
-    Active { serial: usize, since: u64, until: u64 },
-    Revoked,
-}
-
 struct Access {
     text: String,
-    serial: usize,
     scope: &'static str,
     until: u64,
 }
 
-/// The real code beside the model.
+/// One grant: the model, and what was given out for it.
+struct Given {
+    model: Model,
+    interaction: Option<Interaction>,
+    /// A request_uri or a device code.
+    begun: Option<String>,
+    user_code: Option<String>,
+    code: Option<String>,
+    /// By their numbers; one is missing if its reply was lost.
+    refresh_tokens: BTreeMap<usize, String>,
+    access_tokens: Vec<Access>,
+}
+
+/// The real code beside the models.
 struct World {
     server: Server,
     store: MemoryStore,
     now: u64,
-    operations: Cell<u64>,
-    model: Model,
-    /// The window for repeated refreshes and redemptions, in seconds.
-    retry: u64,
-    code: Option<String>,
-    /// The refresh token of serial n stands at n - 1.
-    refresh_tokens: Vec<String>,
-    access_tokens: Vec<Access>,
+    operations: u64,
+    given: Vec<Given>,
+    /// The last grant of each flow.
+    current: Vec<usize>,
+}
+
+impl Given {
+    const fn new(model: Model) -> Self {
+        Self {
+            model,
+            interaction: None,
+            begun: None,
+            user_code: None,
+            code: None,
+            refresh_tokens: BTreeMap::new(),
+            access_tokens: Vec::new(),
+        }
+    }
 }
 
 impl World {
     fn new(retry: u64) -> Self {
-        let policy: Policy = opaque()
-            .with_code_lifetime(Duration::from_secs(CODE_LIFETIME))
-            .with_access_token_lifetime(Duration::from_secs(ACCESS_LIFETIME))
-            .with_refresh_token_lifetime(Duration::from_secs(GRANT_LIFETIME))
-            .with_refresh_idle_lifetime(Duration::from_secs(IDLE_LIFETIME))
-            .with_interaction_lifetime(Duration::from_secs(1_000_000))
-            .with_code_retry(Duration::from_secs(retry))
-            .with_refresh_retry(Duration::from_secs(retry));
-        Self {
-            server: server(policy),
-            store: store(),
-            now: 0,
-            operations: Cell::new(0),
-            model: Model::Nothing,
-            retry,
-            code: None,
-            refresh_tokens: Vec::new(),
-            access_tokens: Vec::new(),
-        }
+        let seconds = Duration::from_secs;
+        let policy = opaque()
+            .with_code_lifetime(seconds(CODE_LIFETIME))
+            .with_access_token_lifetime(seconds(ACCESS_LIFETIME))
+            .with_refresh_token_lifetime(seconds(GRANT_LIFETIME))
+            .with_refresh_idle_lifetime(seconds(IDLE_LIFETIME))
+            .with_interaction_lifetime(seconds(PAGE_LIFETIME))
+            .with_pushed_request_lifetime(seconds(PUSHED_LIFETIME))
+            .with_device_code_lifetime(seconds(DEVICE_LIFETIME))
+            .with_device_interval(seconds(INTERVAL))
+            .with_code_retry(seconds(retry))
+            .with_refresh_retry(seconds(retry))
+            .danger_with_implicit_grant()
+            .danger_with_password_grant();
+        let given: Vec<_> = FLOWS.iter().map(|flow| Given::new(Model::new(*flow, retry))).collect();
+        let current = (0..given.len()).collect();
+        Self { server: server(policy), store: store(), now: 0, operations: 0, given, current }
     }
 
-    fn run<O: Operation>(&self, operation: &O) -> O::Reply {
-        self.operations.set(self.operations.get() + 1);
+    /// Runs a request as far as its fate lets it get. Only a request that was answered has a reply.
+    fn run<O: Operation>(&mut self, operation: &O, fate: Fate) -> Option<O::Reply> {
+        self.operations += 1;
         let mut seed = [7; 32];
-        seed[..8].copy_from_slice(&self.operations.get().to_be_bytes());
-        let now = UnixTime::from_secs(START + self.now);
-        run(&self.store, operation, Moment::new(now, seed)).unwrap()
+        seed[..8].copy_from_slice(&self.operations.to_be_bytes());
+        let moment = Moment::new(UnixTime::from_secs(START + self.now), seed);
+        if fate == Fate::Crashed {
+            let records = Store::read(&self.store, &operation.lookup(&moment)).unwrap();
+            drop(operation.decide(&records, &moment));
+            return None;
+        }
+        let reply = run(&self.store, operation, moment).unwrap();
+        (fate == Fate::Answered).then_some(reply)
     }
 
-    fn act(&mut self, act: &Act) {
-        match act {
-            Act::Approve => self.approve(),
-            Act::Redeem { by, redirect_uri, verifier } => self.redeem(by, redirect_uri, *verifier),
-            Act::Refresh { by, token, scope } => self.refresh(by, token, *scope),
+    /// Has the model of a grant do what the real code has done.
+    fn expect<T>(&mut self, grant: usize, fate: Fate, act: impl FnOnce(&mut Model) -> T) -> T {
+        let mut model = self.given[grant].model;
+        let expected = act(&mut model);
+        if fate != Fate::Crashed {
+            self.given[grant].model = model;
+        }
+        expected
+    }
+
+    fn step(&mut self, Step { flow, act, fate }: &Step) {
+        let (grant, fate, now) = (self.current[*flow], *fate, self.now);
+        match *act {
+            Act::GoOn => self.go_on(*flow, fate),
+            Act::Begin => self.begin(grant),
+            Act::Open => self.open(grant),
+            Act::Approve { person } => self.approve(grant, fate, person),
+            Act::Refuse => self.refuse(grant, fate),
+            Act::Present { by, redirect_uri, verifier } => {
+                if self.given[grant].model.flow == Flow::Device {
+                    self.poll(grant, fate, by);
+                } else {
+                    self.redeem(grant, fate, by, redirect_uri, verifier);
+                }
+            }
+            Act::Refresh { by, token, scope } => self.refresh(grant, fate, by, token, scope),
             Act::RevokeRefreshToken { by, token } => {
-                if let Some(text) = pick(token, &self.refresh_tokens).cloned() {
-                    self.revoke(by, &text, u64::MAX);
+                if let Some((_, text)) = self.refresh_token(grant, token) {
+                    self.revoke(grant, fate, by, &text, u64::MAX);
                 }
             }
             Act::RevokeAccessToken { by, token } => {
-                let token = pick(token, &self.access_tokens).map(|token| (token.text.clone(), token.until));
-                if let Some((text, until)) = token {
-                    self.revoke(by, &text, until);
+                let token = pick(&self.given[grant].access_tokens, token);
+                if let Some((text, until)) = token.map(|token| (token.text.clone(), token.until)) {
+                    self.revoke(grant, fate, by, &text, until);
                 }
             }
-            Act::Introspect { by, token } => self.introspect(by, token),
+            Act::IntrospectRefreshToken { by, token } => self.introspect_refresh_token(grant, by, token),
+            Act::IntrospectAccessToken { by, token } => self.introspect_access_token(grant, by, token),
             Act::Wait { seconds } => self.now += seconds,
-        }
-    }
-
-    fn approve(&mut self) {
-        // The same page of the same person: one interaction is one grant.
-        let page = interaction(&self.server, "read write", 1);
-        let operation = self.server.approve(page, approval());
-        let answer = self.run(&operation).answer;
-        match self.model {
-            Model::Nothing => {
-                self.code = Some(code_of(&answer));
-                self.model = Model::Code { until: self.now + CODE_LIFETIME };
-            }
-            Model::Code { until } if self.now < until => assert_eq!(Some(code_of(&answer)), self.code),
-            Model::Code { .. } | Model::Active { .. } | Model::Revoked => {
-                assert!(matches!(answer, Answered::Page(_)), "{answer:?}");
+            Act::Sweep => {
+                self.store.sweep(UnixTime::from_secs(START + now));
+                self.given.iter_mut().for_each(|given| given.model.sweep(now));
             }
         }
     }
 
-    fn redeem(&mut self, by: &str, redirect_uri: &str, number: u8) {
-        let Some(code) = self.code.clone() else { return };
-        let request = redemption_by(by, &code, redirect_uri, &verifier(number));
-        let is_owner = by == "app" && redirect_uri == REDIRECT_URI && number == 200;
-        let expected = match self.model {
-            _ if by != "app" => Err(Reason::OtherClient),
-            _ if redirect_uri != REDIRECT_URI => Err(Reason::OtherRedirectUri),
-            _ if !is_owner => Err(Reason::VerifierWrong),
-            Model::Nothing => unreachable!("a code without a grant"),
-            Model::Code { until } if self.now >= until => Err(Reason::CodeExpired),
-            Model::Code { .. } => {
-                self.model = Model::Active { serial: 1, since: self.now, until: self.now + GRANT_LIFETIME };
-                Ok(1)
-            }
-            Model::Active { until, .. } if self.now >= until => Err(Reason::CodeReused),
-            Model::Active { serial: 1, since, .. } if self.now < since + self.retry => Ok(1),
-            Model::Active { .. } => {
-                self.model = Model::Revoked;
-                Err(Reason::CodeReused)
-            }
-            Model::Revoked => Err(Reason::GrantRevoked),
-        };
-        self.expect_tokens(&request, expected, "read write");
+    /// The grant of a flow, or another one when nothing can come of it any more.
+    fn renewed(&mut self, flow: usize) -> usize {
+        let model = &self.given[self.current[flow]].model;
+        if model.is_over(self.now) {
+            self.given.push(Given::new(Model::new(model.flow, model.retry)));
+            self.current[flow] = self.given.len() - 1;
+        }
+        self.current[flow]
     }
 
-    fn refresh(&mut self, by: &str, token: &prop::sample::Index, scope: Option<&'static str>) {
-        let Some(text) = pick(token, &self.refresh_tokens).cloned() else { return };
-        let presented = token.index(self.refresh_tokens.len()) + 1;
-        let is_wide = scope.is_some_and(|scope| scope.contains("admin"));
-        let expected = match self.model {
-            _ if by != "app" => Err(Reason::OtherClient),
-            Model::Nothing | Model::Code { .. } => unreachable!("a refresh token without a redemption"),
-            Model::Revoked => Err(Reason::GrantRevoked),
-            Model::Active { since, until, .. } if self.now >= until.min(since + IDLE_LIFETIME) => {
-                Err(Reason::RefreshTokenExpired)
+    fn go_on(&mut self, flow: usize, fate: Fate) {
+        let grant = self.renewed(flow);
+        self.begin(grant);
+        let given = &self.given[grant];
+        match given.model.state {
+            _ if given.interaction.is_none() => self.open(grant),
+            State::Nothing | State::Pushed | State::Pending { .. } => {
+                self.approve(grant, fate, Person::Alice)
             }
-            Model::Active { serial, since, until } => {
-                let repeats = presented + 1 == serial && self.now < since + self.retry;
-                if presented != serial && !repeats {
-                    self.model = Model::Revoked;
-                    Err(Reason::RefreshTokenReused)
-                } else if is_wide {
-                    Err(Reason::ScopeWidened)
-                } else if repeats {
-                    Ok(serial)
-                } else {
-                    self.model = Model::Active { serial: serial + 1, since: self.now, until };
-                    Ok(serial + 1)
+            State::Approved => self.poll(grant, fate, "app"),
+            State::Code => self.redeem(grant, fate, "app", REDIRECT_URI, 200),
+            State::Denied | State::Active { .. } | State::Revoked => {}
+        }
+    }
+
+    /// Each grant begins once, and its request is answered: nobody can come back for one that was lost.
+    fn begin(&mut self, grant: usize) {
+        let is_begun = self.given[grant].begun.is_some() || !self.given[grant].access_tokens.is_empty();
+        let now = self.now;
+        match self.given[grant].model.flow {
+            _ if is_begun => {}
+            Flow::Code | Flow::Implicit => {}
+            Flow::Pushed => {
+                let parameters = authorization_parameters("code", "read write");
+                let request = HttpRequest::form("/par", format!("{parameters}&client_secret=secret"));
+                let answer = self.run(&self.server.push(&request), Fate::Answered).unwrap().answer;
+                let Pushed::Accepted(pushed) = answer else { panic!("{answer:?}") };
+                self.given[grant].model.begin(now);
+                self.given[grant].begun = Some(pushed.request_uri.expose().to_owned());
+            }
+            Flow::Device => {
+                let request = posted_by("app", &[("scope", "read write")]);
+                let operation = self.server.device_authorization(&request);
+                let answer = self.run(&operation, Fate::Answered).unwrap().answer;
+                let DeviceAnswer::Waiting(device) = answer else { panic!("{answer:?}") };
+                self.given[grant].model.begin(now);
+                self.given[grant].begun = Some(device.device_code.expose().to_owned());
+                self.given[grant].user_code = Some(device.user_code.expose().to_owned());
+            }
+            Flow::Password => {
+                let pairs = [("grant_type", "password"), ("username", "alice"), ("password", "pw")];
+                let request = posted_by("app", &[&pairs[..], &[("scope", "read write")]].concat());
+                let operation = self.server.token(&request).with_resource_owner(approval());
+                let reply = self.run(&operation, Fate::Answered);
+                self.given[grant].model.begin(now);
+                self.take_answer(grant, reply, Ok(1), "read write");
+            }
+            Flow::Client => {
+                let pairs = [("grant_type", "client_credentials"), ("scope", "read write")];
+                let operation = self.server.token(&posted_by("app", &pairs));
+                let reply = self.run(&operation, Fate::Answered);
+                self.given[grant].model.begin(now);
+                self.take_answer(grant, reply, Ok(1), "read write");
+            }
+        }
+    }
+
+    fn open(&mut self, grant: usize) {
+        let now = self.now;
+        let given = &self.given[grant];
+        let interaction = match (self.given[grant].model.flow, &given.begun, &given.user_code) {
+            // Every request of a browser begins another grant.
+            (Flow::Code | Flow::Implicit, ..) if given.interaction.is_some() => return,
+            (Flow::Code, ..) => self.authorize(&authorization_request("read write")),
+            (Flow::Implicit, ..) => {
+                let query = authorization_parameters("token", "read write");
+                self.authorize(&HttpRequest::new("GET", format!("/authorize?{query}")))
+            }
+            (Flow::Pushed, Some(request_uri), _) => self.authorize(&pushed_request(request_uri)),
+            (Flow::Device, _, Some(user_code)) => {
+                let operation = self.server.verify_user_code(user_code);
+                match self.run(&operation, Fate::Answered).unwrap().answer {
+                    Verification::Interact(interaction) => Some(*interaction),
+                    Verification::Page(_) => None,
                 }
             }
+            _ => return,
         };
-        self.expect_tokens(&refresh_by(by, &text, scope), expected, scope.unwrap_or("read write"));
-    }
-
-    fn expect_tokens(&mut self, request: &HttpRequest, expected: Result<usize, Reason>, scope: &'static str) {
-        match (self.run(&self.server.token(request)).answer, expected) {
-            (TokenAnswer::Issued(tokens), Ok(serial)) => self.take(&tokens, serial, scope),
-            (TokenAnswer::Denied(denial), Err(reason)) => assert_eq!(denial.reason, reason),
-            (answer, expected) => panic!("{answer:?} instead of {expected:?} in {:?}", self.model),
+        let is_shown = self.given[grant].model.open(now);
+        assert_eq!(interaction.is_some(), is_shown, "{:?}", self.given[grant].model);
+        if interaction.is_some() {
+            self.given[grant].interaction = interaction;
         }
     }
 
-    fn take(&mut self, tokens: &TokenResponse, serial: usize, scope: &'static str) {
-        let refresh_token = tokens.refresh_token.as_ref().unwrap().expose().to_owned();
-        match self.refresh_tokens.get(serial - 1) {
-            Some(known) => assert_eq!(*known, refresh_token, "a second successor"),
-            None => self.refresh_tokens.push(refresh_token),
+    fn authorize(&mut self, request: &HttpRequest) -> Option<Interaction> {
+        match self.run(&self.server.authorize(request), Fate::Answered).unwrap().answer {
+            Authorization::Interact(interaction) => Some(*interaction),
+            Authorization::Page(_) => None,
+            answer @ Authorization::Redirect(_) => panic!("{answer:?}"),
         }
-        assert_eq!(self.refresh_tokens.len(), serial);
-        assert_eq!(tokens.scope.to_string(), scope);
-        let Model::Active { since, until, .. } = self.model else { panic!("tokens in {:?}", self.model) };
-        let until = (since + ACCESS_LIFETIME).min(until);
-        assert_eq!(tokens.expires_in, until - self.now);
-        let text = tokens.access_token.expose().to_owned();
-        // A repeated answer is the same answer, byte for byte.
-        let same = |token: &&Access| token.serial == serial && token.scope == scope;
-        if let Some(known) = self.access_tokens.iter().find(same) {
-            assert_eq!(known.text, text, "a second access token");
-        }
-        self.access_tokens.push(Access { text, serial, scope, until });
     }
 
-    fn revoke(&mut self, by: &str, token: &str, until: u64) {
-        let reply = self.run(&self.server.revoke(&presented(by, token)));
-        assert_eq!(reply.answer, Revoked::Done, "the answer tells a stranger nothing");
+    fn approve(&mut self, grant: usize, fate: Fate, person: Person) {
+        let Some(interaction) = self.given[grant].interaction.clone() else { return };
+        let subject = match person {
+            Person::Alice => "alice",
+            Person::Bob => "bob",
+        };
+        let reply = self.run(&self.server.approve(interaction, approval_of(subject)), fate);
+        let now = self.now;
+        let expected = self.expect(grant, fate, |model| model.approve(person, now));
+        let Some(reply) = reply else { return };
+        assert_eq!(refusal(&reply), expected.err(), "{:?}", self.given[grant].model);
+        let Ok(()) = expected else { return };
+        match (self.given[grant].model.flow, &reply.answer) {
+            (Flow::Device, Answered::Device) => {}
+            (Flow::Implicit, Answered::Redirect(redirect)) => {
+                let (_, fragment) = redirect.url().expose().split_once('#').unwrap();
+                let known = form::Known { once: &["access_token"], many: &[] };
+                let answer = form::Form::parse(fragment.as_bytes(), &known).unwrap();
+                self.take_access_token(grant, answer.get("access_token").unwrap(), "read write");
+            }
+            (Flow::Code | Flow::Pushed, answer) => {
+                let code = code_of(answer);
+                assert_eq!(*self.given[grant].code.get_or_insert_with(|| code.clone()), code, "two codes");
+            }
+            (_, answer) => panic!("{answer:?}"),
+        }
+    }
+
+    fn refuse(&mut self, grant: usize, fate: Fate) {
+        let Some(interaction) = self.given[grant].interaction.clone() else { return };
+        let reply = self.run(&self.server.refuse(&interaction, Refusal::AccessDenied), fate);
+        let now = self.now;
+        let expected = self.expect(grant, fate, |model| model.refuse(now));
+        let Some(reply) = reply else { return };
+        // The log calls a no that is heard a refusal as well.
+        assert_eq!(refusal(&reply), Some(expected.err().unwrap_or(Reason::Refused)));
+    }
+
+    fn redeem(&mut self, grant: usize, fate: Fate, by: &str, redirect_uri: &str, number: u8) {
+        let Some(code) = self.given[grant].code.clone() else { return };
+        let request = redemption_by(by, &code, redirect_uri, &verifier(number));
+        let now = self.now;
+        self.present(grant, fate, &request, "read write", |model| {
+            model.is_found_by(by, Reason::CodeUnknown)?;
+            match (redirect_uri, number) {
+                (REDIRECT_URI, 200) => model.redeem(now),
+                (REDIRECT_URI, _) => Err(Reason::VerifierWrong),
+                _ => Err(Reason::OtherRedirectUri),
+            }
+        });
+    }
+
+    fn poll(&mut self, grant: usize, fate: Fate, by: &str) {
+        let Some(device_code) = self.given[grant].begun.clone() else { return };
+        let now = self.now;
+        self.present(grant, fate, &poll_by(by, &device_code), "read write", |model| {
+            model.is_found_by(by, Reason::DeviceCodeExpired)?;
+            model.poll(now)
+        });
+    }
+
+    fn refresh(&mut self, grant: usize, fate: Fate, by: &str, token: usize, scope: Option<&'static str>) {
+        let Some((number, text)) = self.refresh_token(grant, token) else { return };
+        let is_wider = scope.is_some_and(|scope| scope.contains("admin"));
+        let (now, request) = (self.now, refresh_by(by, &text, scope));
+        self.present(grant, fate, &request, scope.unwrap_or("read write"), |model| {
+            model.is_found_by(by, Reason::RefreshTokenUnknown)?;
+            model.refresh(number, is_wider, now)
+        });
+    }
+
+    fn present(
+        &mut self,
+        grant: usize,
+        fate: Fate,
+        request: &HttpRequest,
+        scope: &'static str,
+        act: impl FnOnce(&mut Model) -> Result<usize, Reason>,
+    ) {
+        let reply = self.run(&self.server.token(request), fate);
+        let expected = self.expect(grant, fate, act);
+        self.take_answer(grant, reply, expected, scope);
+    }
+
+    fn take_answer(
+        &mut self,
+        grant: usize,
+        reply: Option<Reply<TokenAnswer>>,
+        expected: Result<usize, Reason>,
+        scope: &'static str,
+    ) {
+        match (reply.map(|reply| reply.answer), expected) {
+            (None, _) => {}
+            (Some(TokenAnswer::Issued(tokens)), Ok(number)) => self.take(grant, &tokens, number, scope),
+            (Some(TokenAnswer::Denied(denial)), Err(reason)) => assert_eq!(denial.reason, reason),
+            (answer, expected) => panic!("{answer:?} for {expected:?}: {:?}", self.given[grant].model),
+        }
+    }
+
+    fn take(&mut self, grant: usize, tokens: &TokenResponse, number: usize, scope: &'static str) {
+        let refresh_token = tokens.refresh_token.as_ref().map(|token| token.expose().to_owned());
+        assert_eq!(refresh_token.is_none(), self.given[grant].model.flow == Flow::Client);
+        if let Some(token) = refresh_token {
+            let known = self.given[grant].refresh_tokens.entry(number).or_insert_with(|| token.clone());
+            assert_eq!(*known, token, "a second successor");
+        }
+        assert_eq!(tokens.scope.as_str(), scope);
+        assert_eq!(tokens.expires_in, self.given[grant].model.access_until() - self.now);
+        self.take_access_token(grant, tokens.access_token.expose(), scope);
+    }
+
+    fn take_access_token(&mut self, grant: usize, text: &str, scope: &'static str) {
+        let until = self.given[grant].model.access_until();
+        let tokens = &mut self.given[grant].access_tokens;
+        if let Some(known) = tokens.iter().find(|token| token.text == text) {
+            assert_eq!((known.scope, known.until), (scope, until));
+        } else {
+            tokens.push(Access { text: text.to_owned(), scope, until });
+        }
+    }
+
+    fn revoke(&mut self, grant: usize, fate: Fate, by: &str, token: &str, until: u64) {
+        let reply = self.run(&self.server.revoke(&presented(by, token)), fate);
         if by == "app" && self.now < until {
-            self.model = Model::Revoked;
+            self.expect(grant, fate, Model::revoke);
+        }
+        if let Some(reply) = reply {
+            assert_eq!(reply.answer, Revoked::Done, "the answer tells a stranger nothing");
         }
     }
 
-    fn introspect(&mut self, by: &str, token: &prop::sample::Index) {
-        let Some(access) = pick(token, &self.access_tokens) else { return };
+    fn introspect_access_token(&mut self, grant: usize, by: &str, token: usize) {
+        let Some(access) = pick(&self.given[grant].access_tokens, token) else { return };
         let (text, scope, until) = (access.text.clone(), access.scope, access.until);
-        let answer = self.run(&self.server.introspect(&presented(by, &text))).answer;
-        let is_alive = matches!(self.model, Model::Active { .. }) && self.now < until && by != "other";
-        match answer {
-            Introspection::Active(active) => {
-                assert!(is_alive, "alive for {by} in {:?}", self.model);
-                assert_eq!(active.scope.to_string(), scope);
+        let is_alive = self.given[grant].model.is_access_token_alive(until, self.now) && by != "other";
+        self.introspect(grant, by, &text, is_alive.then_some((scope, until)));
+    }
+
+    fn introspect_refresh_token(&mut self, grant: usize, by: &str, token: usize) {
+        let Some((number, text)) = self.refresh_token(grant, token) else { return };
+        let model = self.given[grant].model;
+        let is_alive = model.is_refresh_token_alive(number, self.now) && by == "app";
+        self.introspect(grant, by, &text, is_alive.then_some(("read write", model.refreshable_until())));
+    }
+
+    fn introspect(&mut self, grant: usize, by: &str, token: &str, expected: Option<(&str, u64)>) {
+        let operation = self.server.introspect(&presented(by, token));
+        match (self.run(&operation, Fate::Answered).unwrap().answer, expected) {
+            (Introspection::Active(active), Some((scope, until))) => {
+                assert_eq!(active.scope.as_str(), scope);
                 assert_eq!(active.exp, UnixTime::from_secs(START + until));
             }
-            Introspection::Inactive => assert!(!is_alive, "dead for {by} in {:?}", self.model),
-            Introspection::Denied(denial) => panic!("{denial:?}"),
+            (Introspection::Inactive, None) => {}
+            (answer, expected) => panic!("{answer:?} for {expected:?}: {:?}", self.given[grant].model),
         }
+    }
+
+    /// Looks at everything that was ever given out.
+    fn look_at_all(&mut self) {
+        for grant in 0..self.given.len() {
+            for token in 0..self.given[grant].access_tokens.len() {
+                self.introspect_access_token(grant, "api", token);
+            }
+            for token in 0..self.given[grant].refresh_tokens.len() {
+                self.introspect_refresh_token(grant, "app", token);
+            }
+        }
+    }
+
+    /// One of the last refresh tokens, with its number.
+    fn refresh_token(&self, grant: usize, index: usize) -> Option<(usize, String)> {
+        let tokens: Vec<_> = self.given[grant].refresh_tokens.iter().collect();
+        pick(&tokens, index).map(|(number, text)| (**number, (*text).clone()))
     }
 }
 
-fn pick<'a, T>(index: &prop::sample::Index, items: &'a [T]) -> Option<&'a T> {
-    (!items.is_empty()).then(|| &items[index.index(items.len())])
+/// Picks from the end, so that most picks are of what is alive.
+fn pick<T>(items: &[T], index: usize) -> Option<&T> {
+    items.iter().rev().cycle().nth(index)
+}
+
+fn refusal(reply: &Reply<Answered>) -> Option<Reason> {
+    reply.event.denial.map(|denial| denial.reason)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_sequence_of_operations_does_what_the_model_says(
         retry in prop_oneof![Just(0_u64), Just(10)],
-        acts in prop::collection::vec(acts(), 1..60),
+        steps in steps(),
     ) {
         let mut world = World::new(retry);
-        for act in &acts {
-            world.act(act);
+        for step in &steps {
+            world.step(step);
         }
+        world.look_at_all();
     }
 }

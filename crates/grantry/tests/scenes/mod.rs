@@ -259,6 +259,15 @@ impl Role {
         (self.make)(scene, turn).map(|racer| racer.named(self.name))
     }
 
+    /// Who approves.
+    pub(crate) fn person(&self) -> Option<&'static str> {
+        match self.name {
+            "approves" => Some("alice"),
+            "approves as another person" => Some("bob"),
+            _ => None,
+        }
+    }
+
     /// One who holds what is not theirs, or not all of it.
     pub(crate) fn is_stranger(&self) -> bool {
         self.name.starts_with("stranger")

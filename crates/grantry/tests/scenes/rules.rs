@@ -4,7 +4,7 @@ use core::fmt;
 use std::collections::BTreeSet;
 
 use grantry::core::UnixTime;
-use grantry::server::{Effect, EventKind};
+use grantry::server::{Effect, EventKind, Grant, Subject};
 
 use super::{CAST, FIRST, LATE, RACE, Retry, Role, SOON, Scene, Turn};
 use crate::explorer::{Answer, Count, End, Ending, Explorer, Racer, Seen, Steps, Table};
@@ -22,6 +22,8 @@ pub(crate) struct Stage {
     late: Vec<Racer>,
     /// Whoever tries a refresh token, long after.
     late_refreshes: Vec<Racer>,
+    /// Whether anything of the grant is alive before the race, or may come to life.
+    was_alive: bool,
 }
 
 /// By how many seconds the clocks of racers differ.
@@ -48,7 +50,10 @@ impl Stage {
         let (soon, late) = (Turn { at: SOON, number: 110 }, Turn { at: LATE, number: 120 });
         let refresh = |token| scene.refreshes_with("app", token, None, late);
         let late_refreshes = scene.refresh_tokens().map(refresh).collect();
-        Self { roles, turns, soon: cast(soon), late: cast(late), late_refreshes, scene }
+        let (soon, late) = (cast(soon), cast(late));
+        let mut stage = Self { roles, turns, soon, late, late_refreshes, was_alive: false, scene };
+        stage.was_alive = stage.is_alive(&stage.scene.store.table.borrow(), &[]);
+        stage
     }
 
     fn racers<'a>(&'a self, race: Race<'_>) -> Vec<&'a Racer> {
@@ -140,10 +145,11 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     /// What has to be true of every ending, and whether it is.
-    fn rules(&self, ending: &Ending) -> [(&'static str, bool); 12] {
+    fn rules(&self, ending: &Ending) -> [(&'static str, bool); 13] {
         [
             ("every schedule ends as whole requests do, one after another", self.is_explained(ending)),
             ("what is presented twice is answered with one thing", self.gives_one_answer(ending)),
+            ("a page is answered for one person", self.hears_one_person(ending)),
             ("no other refresh token exists than the one of its number", self.gives_known_tokens(ending)),
             ("one refresh token is live at most", self.has_one_live_token(ending)),
             ("nothing is alive after an alarm or a revocation", self.ends_for_good(ending)),
@@ -169,6 +175,13 @@ impl Trial<'_> {
         presented
             .iter()
             .all(|(what, answer)| presented.iter().all(|(other, same)| what != other || answer == same))
+    }
+
+    fn hears_one_person(&self, ending: &Ending) -> bool {
+        let grant = ending.table.grant(self.stage.scene.grant);
+        let person = grant.as_ref().and_then(Grant::subject).map(Subject::as_str);
+        let heard = self.decided(ending).filter(|(_, seen)| !seen.is_refused());
+        heard.filter_map(|(place, _)| self.role(place).person()).all(|heard| person == Some(heard))
     }
 
     fn gives_known_tokens(&self, ending: &Ending) -> bool {
@@ -202,8 +215,7 @@ impl Trial<'_> {
             let kinds = [EventKind::ReuseDetected, EventKind::GrantRevoked, EventKind::AuthorizationRefused];
             kinds.contains(&seen.kind) && seen.effect == Effect::Written
         };
-        let was_alive = self.stage.is_alive(&self.stage.scene.store.table.borrow(), &[]);
-        !was_alive || ending.decided().any(ends) || self.is_alive(ending)
+        !self.stage.was_alive || ending.decided().any(ends) || self.is_alive(ending)
     }
 
     fn keeps_what_was_refused(&self, ending: &Ending) -> bool {
