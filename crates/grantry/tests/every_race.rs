@@ -116,7 +116,7 @@ fn the_same_rules_catch_a_store_that_ignores_versions() {
     assert_eq!(
         rules,
         [
-            "a page is answered for one person",
+            "a page is answered once, for one person",
             "a request that comes twice at once is answered twice",
             "every schedule ends as whole requests do, one after another",
             "nothing is alive after an alarm or a revocation",
