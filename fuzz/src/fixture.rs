@@ -8,9 +8,10 @@ use grantry::core::{
 };
 use grantry::jwt::SigningKey;
 use grantry::server::{
-    AccessTokenFormat, ApplicationType, Approval, Answered, Authorization, Change, ChangeSet, Client,
-    ClientAuthentication, HandleKey, Interaction, IntrospectionRight, Lookup, MemoryStore, Outcome, Policy,
-    RecordError, Records, RedirectUri, SecretDigest, Server, Store, Subject, TokenAnswer, TokenResponse, run,
+    AccessTokenFormat, Answered, ApplicationType, Approval, Authorization, Change, ChangeSet, Client,
+    ClientAuthentication, DeviceAnswer, DeviceResponse, Endpoints, GrantType, HandleKey, Interaction,
+    IntrospectionRight, Lookup, MemoryStore, Outcome, Policy, Pushed, RecordError, Records, RedirectUri,
+    SecretDigest, Server, Store, Subject, TokenAnswer, TokenResponse, Verification, run,
 };
 
 pub(crate) const ISSUER: &str = "https://as.example";
@@ -33,13 +34,26 @@ pub(crate) fn issuer() -> Issuer {
 }
 
 pub(crate) fn policy(format: AccessTokenFormat) -> Policy {
-    Policy::default().with_access_token_format(format)
+    Policy::default()
+        .with_access_token_format(format)
+        .danger_with_implicit_grant()
+        .danger_with_password_grant()
 }
 
 pub(crate) fn server(policy: Policy) -> Server {
     let handle_key = HandleKey::new(1, SecretBytes::from(vec![5; 32])).unwrap();
-    Server::new(issuer(), SIGNING_KEY.clone(), handle_key).unwrap().with_policy(policy)
+    let server = Server::new(issuer(), SIGNING_KEY.clone(), handle_key).unwrap();
+    server.with_endpoints(Endpoints::all_below(&issuer())).with_policy(policy)
 }
+
+/// What clients do for people. A client that asks for itself needs no more than its secret.
+const GRANTS: &[GrantType] = &[
+    GrantType::AuthorizationCode,
+    GrantType::RefreshToken,
+    GrantType::DeviceCode,
+    GrantType::Implicit,
+    GrantType::Password,
+];
 
 /// Two clients with one and with two redirect URIs, one for each method of authentication, and a
 /// resource server.
@@ -49,7 +63,8 @@ static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| {
     let client = |id: &str, authentication, uris: &[&str]| {
         let client = Client::new(ClientId::parse(id).unwrap(), authentication)
             .with_scope(scope("openid read write"))
-            .with_default_scope(scope("read"));
+            .with_default_scope(scope("read"))
+            .with_grant_types(GRANTS.iter().copied());
         uris.iter().fold(client, |client, uri| {
             client.with_redirect_uri(RedirectUri::register(*uri, ApplicationType::Native).unwrap())
         })
@@ -84,19 +99,70 @@ pub(crate) fn interaction(
     store: &impl Store<Error = RecordError>,
     number: u64,
 ) -> Interaction {
+    let request = HttpRequest::new("GET", format!("/authorize?{}", authorization_parameters("code")));
+    page(server, store, &request, number)
+}
+
+/// The page that a request of a browser leads to.
+pub(crate) fn page(
+    server: &Server,
+    store: &impl Store<Error = RecordError>,
+    request: &HttpRequest,
+    number: u64,
+) -> Interaction {
+    let answer = run(store, &server.authorize(request), moment(NOW, number)).unwrap().answer;
+    let Authorization::Interact(interaction) = answer else { panic!("{answer:?}") };
+    *interaction
+}
+
+pub(crate) fn authorization_parameters(response_type: &str) -> String {
     let challenge = VERIFIER.challenge();
-    let query = form::encode([
-        ("response_type", "code"),
+    form::encode([
+        ("response_type", response_type),
         ("client_id", "app-1"),
         ("redirect_uri", REDIRECT_URI),
         ("scope", "read write"),
         ("state", "st-1"),
         ("code_challenge", challenge.as_str()),
         ("code_challenge_method", "S256"),
-    ]);
-    let request = HttpRequest::new("GET", format!("/authorize?{query}"));
-    let answer = run(store, &server.authorize(&request), moment(NOW, number)).unwrap().answer;
-    let Authorization::Interact(interaction) = answer else { panic!("{answer:?}") };
+    ])
+}
+
+/// Pushes a request of `app-1`, and returns its `request_uri`.
+pub(crate) fn pushed(server: &Server, store: &impl Store<Error = RecordError>, number: u64) -> String {
+    let form = format!("{}&client_secret=secret", authorization_parameters("code"));
+    let push = server.push(&HttpRequest::form("/par", form));
+    let answer = run(store, &push, moment(NOW, number)).unwrap().answer;
+    let Pushed::Accepted(pushed) = answer else { panic!("{answer:?}") };
+    pushed.request_uri.expose().to_owned()
+}
+
+/// What a browser brings for a pushed request.
+pub(crate) fn pushed_request(client: &str, request_uri: &str) -> HttpRequest {
+    let query = form::encode([("client_id", client), ("request_uri", request_uri)]);
+    HttpRequest::new("GET", format!("/authorize?{query}"))
+}
+
+/// Has a device of `app-1` wait for a person.
+pub(crate) fn device(
+    server: &Server,
+    store: &impl Store<Error = RecordError>,
+    number: u64,
+) -> DeviceResponse {
+    let operation = server.device_authorization(&post_by("app-1", &[("scope", "read write")]));
+    let answer = run(store, &operation, moment(NOW, number)).unwrap().answer;
+    let DeviceAnswer::Waiting(device) = answer else { panic!("{answer:?}") };
+    device
+}
+
+/// The page that a user code leads to.
+pub(crate) fn device_page(
+    server: &Server,
+    store: &impl Store<Error = RecordError>,
+    user_code: &str,
+) -> Interaction {
+    let answer = run(store, &server.verify_user_code(user_code), moment(NOW, 0)).unwrap().answer;
+    let Verification::Interact(interaction) = answer else { panic!("{answer:?}") };
     *interaction
 }
 
@@ -135,6 +201,10 @@ pub(crate) fn redemption(code: &str) -> HttpRequest {
             ("code_verifier", VERIFIER.expose()),
         ],
     )
+}
+
+pub(crate) fn poll_by(client: &str, device_code: &str) -> HttpRequest {
+    post_by(client, &[("grant_type", GrantType::DeviceCode.as_str()), ("device_code", device_code)])
 }
 
 pub(crate) fn refresh(token: &str) -> HttpRequest {

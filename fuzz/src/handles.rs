@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
+use grantry::core::HttpRequest;
 use grantry::server::{
-    AccessTokenFormat, Grant, Interaction, Introspection, MemoryStore, RecordError, Revoked, Server,
-    TokenAnswer, UnsealError, run,
+    AccessTokenFormat, Authorization, Grant, GrantType, Interaction, Introspection, MemoryStore, RecordError,
+    Refusal, Revoked, Server, TokenAnswer, UnsealError, run,
 };
 
 use crate::edit::{edited, text};
@@ -16,6 +17,8 @@ enum Kind {
     Code,
     RefreshToken,
     AccessToken,
+    RequestUri,
+    DeviceCode,
 }
 
 /// Everything that the server minted, none of it used.
@@ -35,6 +38,8 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         minted.push((Kind::AccessToken, tokens.access_token.expose().to_owned()));
         minted.push((Kind::RefreshToken, tokens.refresh_token.unwrap().expose().to_owned()));
     }
+    minted.push((Kind::RequestUri, fixture::pushed(&server, &store, 4)));
+    minted.push((Kind::DeviceCode, fixture::device(&server, &store, 5).device_code.expose().to_owned()));
     World { server, store, minted }
 });
 
@@ -53,14 +58,20 @@ impl World {
     fn refuse(&self, text: &str) {
         let kind = self.minted.iter().find(|(_, minted)| minted == text).map(|(kind, _)| *kind);
         let store = ReadOnly(&self.store);
-        for (own, request) in
-            [(Kind::Code, fixture::redemption(text)), (Kind::RefreshToken, fixture::refresh(text))]
-        {
-            if kind == Some(own) {
-                continue;
-            }
+        let requests = [
+            (Kind::Code, fixture::redemption(text)),
+            (Kind::RefreshToken, fixture::refresh(text)),
+            (Kind::DeviceCode, fixture::poll_by("app-1", text)),
+        ];
+        for (_, request) in requests.into_iter().filter(|(own, _)| kind != Some(*own)) {
             let answer = run(&store, &self.server.token(&request), moment(NOW, 4)).unwrap().answer;
             assert!(matches!(answer, TokenAnswer::Denied(denial) if denial.status() == 400), "{answer:?}");
+        }
+        for client in ["app-1", "app-2"] {
+            let operation = self.server.authorize(&fixture::pushed_request(client, text));
+            let answer = run(&store, &operation, moment(NOW, 7)).unwrap().answer;
+            let is_own = kind == Some(Kind::RequestUri) && client == "app-1";
+            assert_eq!(matches!(answer, Authorization::Interact(_)), is_own, "{answer:?}");
         }
         let presented = fixture::presented(text);
         let answer = run(&store, &self.server.introspect(&presented), moment(NOW, 5)).unwrap().answer;
@@ -97,18 +108,45 @@ pub fn sealed_interaction(data: &[u8]) {
     open(sealed, &text(&edited(b"session-1", data)));
 }
 
-/// Records of one grant in each state.
+/// Records of every kind of grant in each of its states.
 static RECORDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let robot = clients().remove(0).with_grant_types([GrantType::ClientCredentials]);
     let store = Recorder { store: MemoryStore::new(clients()), records: RefCell::default() };
     let server = fixture::server(fixture::policy(AccessTokenFormat::Opaque));
+    let approval = || fixture::approval().with_acr("gold").with_amr(["pwd", "otp"]).with_sid("sid-1");
+    // Issued, active, revoked.
     let tokens = fixture::tokens(&server, &store, &fixture::code(&server, &store, 1));
     let revoke = server.revoke(&fixture::presented(tokens.access_token.expose()));
     assert_eq!(run(&store, &revoke, moment(NOW, 2)).unwrap().answer, Revoked::Done);
+    // Pushed.
+    let request_uri = fixture::pushed(&server, &store, 3);
+    let page = fixture::page(&server, &store, &fixture::pushed_request("app-1", &request_uri), 4);
+    run(&store, &server.approve(page, approval()), moment(NOW, 5)).unwrap();
+    // Pending, polled, approved, active; and denied.
+    let device = fixture::device(&server, &store, 6);
+    let poll = server.token(&fixture::poll_by("app-1", device.device_code.expose()));
+    run(&store, &poll, moment(NOW, 7)).unwrap();
+    let page = fixture::device_page(&server, &store, device.user_code.expose());
+    run(&store, &server.approve(page, approval()), moment(NOW, 8)).unwrap();
+    run(&store, &poll, moment(NOW, 9)).unwrap();
+    let device = fixture::device(&server, &store, 10);
+    let page = fixture::device_page(&server, &store, device.user_code.expose());
+    run(&store, &server.refuse(&page, Refusal::AccessDenied), moment(NOW, 11)).unwrap();
+    // Implicit, by password, for the client itself.
+    let query = fixture::authorization_parameters("token");
+    let page = fixture::page(&server, &store, &HttpRequest::form("/authorize", query), 12);
+    run(&store, &server.approve(page, approval()), moment(NOW, 13)).unwrap();
+    let pairs = [("grant_type", "password"), ("username", "alice"), ("password", "pw")];
+    let password = server.token(&fixture::post_by("app-1", &pairs)).with_resource_owner(approval());
+    run(&store, &password, moment(NOW, 14)).unwrap();
+    store.store.put_client(robot);
+    let own = server.token(&fixture::post_by("app-1", &[("grant_type", "client_credentials")]));
+    run(&store, &own, moment(NOW, 15)).unwrap();
     store.records.into_inner()
 });
 
-/// Any bytes are a grant or an error, a grant is written as bytes that read back as itself, and nothing
-/// stands behind it.
+/// Any bytes are a grant or an error, a grant is written as bytes that read back as itself, and of its
+/// present form it has no other bytes.
 pub fn grant_record(data: &[u8]) {
     record(data);
     if let Some((choice, script)) = data.split_first() {
@@ -122,7 +160,10 @@ fn record(bytes: &[u8]) {
         Err(RecordError::Newer(form)) => return assert_eq!(Some(&form), bytes.first()),
         Err(_) => return,
     };
-    assert_eq!(Grant::from_bytes(&grant.to_bytes()).as_ref(), Ok(&grant));
+    let written = grant.to_bytes();
+    assert_eq!(Grant::from_bytes(&written).as_ref(), Ok(&grant));
+    // The first form was JSON.
+    assert!(bytes.first() == Some(&1) || written == bytes, "two spellings of one record");
     assert!(grant.purge_after() >= grant.expires_at());
     let longer = [bytes, b"x"].concat();
     assert_eq!(Grant::from_bytes(&longer), Err(RecordError::Corrupt), "a record with a tail");

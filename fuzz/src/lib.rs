@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod begun;
 mod claims;
 mod client;
 mod edit;
@@ -55,6 +56,7 @@ targets! {
     jwks_cache: jwks_cache;
     requests: authorization_request token_request basic redirect_uri;
     handles: handle sealed_interaction grant_record;
+    begun: user_code device_request pushed_request;
     life: grant_life;
     client: callback token_response pending;
     resource: guard introspection_response;

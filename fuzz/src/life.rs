@@ -1,17 +1,18 @@
-//! The life of one grant, driven by bytes.
+//! The life of one grant of any kind, driven by bytes.
 
 use std::time::Duration;
 
 use grantry::core::{HttpRequest, Moment, UnixTime};
 use grantry::server::{
     AccessTokenFormat, Commit, Decision, Effect, EventKind, Interaction, Introspection, MemoryStore,
-    Operation, Outcome, Records, Reply, Revoked, Server, Store, TokenAnswer, run,
+    Operation, Outcome, Records, Refusal, Reply, Revoked, Server, Store, TokenAnswer, run,
 };
 
 use crate::fixture::{self, NOW, REDIRECT_URI, ReadOnly, VERIFIER, clients, code_of, moment, post_by};
 
-/// After every step of any sequence of approvals, redemptions, refreshes, late commits, revocations and
-/// waits at most one refresh token of the grant is live, and nothing is after an alarm or a revocation.
+/// After every step of any sequence of answers, redemptions, polls, refreshes, late commits, revocations and
+/// waits at most one refresh token of the grant is live, and nothing is after an alarm, a refusal or a
+/// revocation.
 pub fn grant_life(data: &[u8]) {
     const MAX_ACTS: usize = 48;
     let Some((choices, acts)) = data.split_first() else { return };
@@ -24,19 +25,30 @@ pub fn grant_life(data: &[u8]) {
     world.assert_one_live_token(&world.refresh_tokens);
 }
 
+/// How the grant begins.
+#[derive(Clone, Copy, PartialEq)]
+enum Flow {
+    Code,
+    Pushed,
+    Device,
+    Password,
+}
+
 struct World {
     server: Server,
     store: MemoryStore,
     now: UnixTime,
     operations: u64,
-    interaction: Interaction,
+    flow: Flow,
+    interaction: Option<Interaction>,
+    /// A code or a device code.
     code: Option<String>,
     refresh_tokens: Vec<String>,
     access_tokens: Vec<String>,
     /// Decisions of requests whose commit has not reached the store yet.
     late: Vec<Commit<Reply<TokenAnswer>>>,
     is_redeemed: bool,
-    /// An alarm was raised, or the client revoked.
+    /// An alarm was raised, the person refused, or the client revoked.
     is_over: bool,
 }
 
@@ -49,23 +61,52 @@ impl World {
             .with_refresh_retry(retry(2))
             .with_refresh_token_lifetime(lifetime);
         let (server, store) = (fixture::server(policy), MemoryStore::new(clients()));
-        Self {
-            interaction: fixture::interaction(&server, &store, 1),
+        let flow = [Flow::Code, Flow::Pushed, Flow::Device, Flow::Password][usize::from(choices >> 3) % 4];
+        let mut world = Self {
             server,
             store,
             now: NOW,
-            operations: 1,
+            operations: 2,
+            flow,
+            interaction: None,
             code: None,
             refresh_tokens: Vec::new(),
             access_tokens: Vec::new(),
             late: Vec::new(),
             is_redeemed: false,
             is_over: false,
+        };
+        world.begin_flow();
+        world
+    }
+
+    fn begin_flow(&mut self) {
+        let (server, store) = (&self.server, &self.store);
+        match self.flow {
+            Flow::Code => self.interaction = Some(fixture::interaction(server, store, 1)),
+            Flow::Pushed => {
+                let request_uri = fixture::pushed(server, store, 1);
+                let request = fixture::pushed_request("app-1", &request_uri);
+                self.interaction = Some(fixture::page(server, store, &request, 2));
+            }
+            Flow::Device => {
+                let device = fixture::device(server, store, 1);
+                self.interaction = Some(fixture::device_page(server, store, device.user_code.expose()));
+                self.code = Some(device.device_code.expose().to_owned());
+            }
+            Flow::Password => {
+                let pairs = [("grant_type", "password"), ("username", "alice"), ("password", "pw")];
+                let request = post_by("app-1", &[&pairs[..], &[("scope", "read write")]].concat());
+                let operation = server.token(&request).with_resource_owner(fixture::approval());
+                let reply = run(store, &operation, moment(NOW, 1)).unwrap();
+                self.observe(&reply);
+            }
         }
     }
 
     fn act(&mut self, what: u8, which: u8) {
         match what % 10 {
+            0 if which % 4 == 3 => self.refuse(),
             0 => self.approve(),
             1 => self.finish(self.redemption()),
             2 | 3 => self.finish(self.refresh(which)),
@@ -82,18 +123,33 @@ impl World {
     }
 
     fn approve(&mut self) {
-        let operation = self.server.approve(self.interaction.clone(), fixture::approval());
-        self.operations += 1;
-        let answer = run(&self.store, &operation, moment(self.now, self.operations)).unwrap().answer;
-        if let Some(code) = code_of(&answer) {
+        let Some(interaction) = self.interaction.clone() else { return };
+        let operation = self.server.approve(interaction, fixture::approval());
+        let at = self.moment();
+        let reply = run(&self.store, &operation, at).unwrap();
+        assert!(!self.is_over || reply.event.effect == Effect::Nothing, "a grant that is over, approved");
+        if let Some(code) = code_of(&reply.answer) {
             assert!(self.code.is_none() || self.code.as_ref() == Some(&code), "one interaction, two codes");
             assert!(!self.is_redeemed, "a code after the redemption");
             self.code = Some(code);
         }
     }
 
+    fn refuse(&mut self) {
+        let Some(interaction) = &self.interaction else { return };
+        let operation = self.server.refuse(interaction, Refusal::AccessDenied);
+        let at = self.moment();
+        let event = run(&self.store, &operation, at).unwrap().event;
+        // Only a device waits for the person; a client is told by the browser.
+        assert!(event.effect != Effect::Written || (self.flow == Flow::Device && !self.is_redeemed));
+        self.is_over |= event.effect == Effect::Written;
+    }
+
     fn redemption(&self) -> Option<HttpRequest> {
-        self.code.as_deref().map(fixture::redemption)
+        self.code.as_deref().map(|code| match self.flow {
+            Flow::Device => fixture::poll_by("app-1", code),
+            Flow::Code | Flow::Pushed | Flow::Password => fixture::redemption(code),
+        })
     }
 
     fn refresh(&self, which: u8) -> Option<HttpRequest> {
@@ -157,8 +213,9 @@ impl World {
         ];
         let refresh = [("grant_type", "refresh_token"), ("refresh_token", token)];
         let store = ReadOnly(&self.store);
-        for parameters in [&redemption[..], &refresh[..]] {
-            let request = post_by("app-2", parameters);
+        let requests =
+            [post_by("app-2", &redemption), post_by("app-2", &refresh), fixture::poll_by("app-2", code)];
+        for request in requests {
             let answer = run(&store, &self.server.token(&request), moment(self.now, 0)).unwrap().answer;
             assert!(matches!(answer, TokenAnswer::Denied(_)), "{answer:?}");
         }
@@ -176,7 +233,9 @@ impl World {
         let tokens = match &reply.answer {
             TokenAnswer::Issued(tokens) => tokens,
             TokenAnswer::Denied(_) => {
-                assert_eq!(event.effect == Effect::Written, event.kind == EventKind::ReuseDetected);
+                // A poll notes when it came.
+                let writes = [EventKind::ReuseDetected, EventKind::DevicePolled];
+                assert_eq!(event.effect == Effect::Written, writes.contains(&event.kind));
                 self.is_over |= event.kind == EventKind::ReuseDetected;
                 return;
             }
@@ -184,7 +243,7 @@ impl World {
         assert!(!self.is_over, "tokens of a grant that is over");
         let refresh_token = tokens.refresh_token.as_ref().expect("a refresh token").expose();
         if event.effect == Effect::Written {
-            assert_eq!(event.kind == EventKind::CodeRedeemed, !self.is_redeemed);
+            assert_eq!(event.kind != EventKind::TokenRefreshed, !self.is_redeemed);
             assert!(!self.refresh_tokens.iter().any(|token| token == refresh_token), "a token twice");
             self.is_redeemed = true;
             self.refresh_tokens.push(refresh_token.to_owned());
