@@ -85,7 +85,7 @@ fn every_pair_of_requests_on_one_grant_keeps_every_rule() {
 
 #[test]
 fn every_triple_at_the_token_endpoint_keeps_every_rule() {
-    assert_every_race("triples", triples, 1);
+    assert_every_race("triples", triples, 2);
 }
 
 #[test]
