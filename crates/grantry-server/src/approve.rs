@@ -1,5 +1,7 @@
 //! A person's yes: a code, tokens, or a device that is let in.
 
+use alloc::sync::Arc;
+
 use grantry_core::{HttpResponse, Moment, Scope};
 
 use crate::answer::{Page, Redirect, plain_page};
@@ -7,7 +9,7 @@ use crate::client::{Client, GrantType};
 use crate::decision::{Commit, Decision};
 use crate::denial::Reason;
 use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
-use crate::grant::{CodeOrigin, Grant, Origin, State};
+use crate::grant::{CodeOrigin, Grant, Origin, State, Terms};
 use crate::handle::{Body, Kind};
 use crate::interaction::{Approval, Back, Flow, ImplicitTokens, Interaction};
 use crate::issue::{Issue, Wanted};
@@ -159,7 +161,7 @@ impl Approve {
                 ImplicitTokens::Id => Wanted::IdToken,
                 ImplicitTokens::Both => Wanted::All,
             },
-            scope: grant.scope.clone(),
+            scope: grant.terms.scope.clone(),
             grant,
             resources: &[],
             nonce,
@@ -194,7 +196,7 @@ impl Approve {
         };
         // The device was told that it is over; a new yes would bring the old request back to life.
         let policy = &self.server.config.policy;
-        let has_ended = |grant: &Grant| policy.has_ended(&grant.client_id, grant.created_at);
+        let has_ended = |grant: &Grant| policy.has_ended(&grant.terms.client_id, grant.terms.created_at);
         if record.is_some_and(|record| has_ended(&record.grant)) {
             return Err(Reason::UserCodeUnknown);
         }
@@ -203,7 +205,8 @@ impl Approve {
                 let person = Some(self.approval.person());
                 let state = State::DeviceApproved;
                 let created_at = moment.time();
-                let grant = Grant { scope, person, state, created_at, ..record.grant.clone() };
+                let terms = Terms { scope, person, created_at, ..(*record.grant.terms).clone() };
+                let grant = Grant { terms: Arc::new(terms), state, ..record.grant.clone() };
                 let reply = reply(&grant, Effect::Written);
                 Ok(Decision::Commit(Commit::put(Some(record.version), grant, reply)))
             }
@@ -224,7 +227,7 @@ impl Approve {
         let facts = Facts {
             expired: grant.is_some_and(|grant| moment.time() >= grant.expires_at),
             repeated: grant.is_some_and(|grant| {
-                grant.subject() == Some(&self.approval.subject) && grant.scope == *scope
+                grant.subject() == Some(&self.approval.subject) && grant.terms.scope == *scope
             }),
             ..Facts::default()
         };
@@ -237,33 +240,35 @@ impl Approve {
         let pushed = record.map(|record| &record.grant);
         let now = moment.time();
         Grant {
-            id: interaction.id,
-            salt: pushed.map_or_else(|| moment.random("grant salt"), |pushed| pushed.salt),
-            client_id: interaction.client_id.clone(),
-            scope,
-            resources: interaction.resources.clone(),
-            created_at: now,
+            terms: Arc::new(Terms {
+                id: interaction.id,
+                salt: pushed.map_or_else(|| moment.random("grant salt"), |pushed| pushed.terms.salt),
+                client_id: interaction.client_id.clone(),
+                scope,
+                resources: interaction.resources.clone(),
+                created_at: now,
+                origin: match &interaction.flow {
+                    Flow::Code { back, code_challenge, nonce } => Origin::Code(CodeOrigin {
+                        redirect_uri: back.redirect_uri.clone(),
+                        redirect_uri_named: back.redirect_uri_named,
+                        code_challenge: code_challenge.clone(),
+                        nonce: nonce.clone(),
+                    }),
+                    Flow::Implicit { .. } => Origin::Implicit,
+                    Flow::Device => Origin::Device { client_name: interaction.client_name.clone() },
+                },
+                claims: interaction.claims.clone(),
+                person: Some(self.approval.person()),
+            }),
             expires_at: now.saturating_add(self.server.config.policy.code_lifetime),
             kept_until: pushed
                 .map_or(interaction.expires_at, |pushed| pushed.kept_until.max(interaction.expires_at)),
-            origin: match &interaction.flow {
-                Flow::Code { back, code_challenge, nonce } => Origin::Code(CodeOrigin {
-                    redirect_uri: back.redirect_uri.clone(),
-                    redirect_uri_named: back.redirect_uri_named,
-                    code_challenge: code_challenge.clone(),
-                    nonce: nonce.clone(),
-                }),
-                Flow::Implicit { .. } => Origin::Implicit,
-                Flow::Device => Origin::Device { client_name: interaction.client_name.clone() },
-            },
-            claims: interaction.claims.clone(),
-            person: Some(self.approval.person()),
             state,
         }
     }
 
     fn code(&self, grant: &Grant, effect: Effect) -> Reply<Answered> {
-        let code = self.server.config.handles.mint(Body::of_record(Kind::Code, grant.id, 0), grant);
+        let code = self.server.config.handles.mint(Body::of_record(Kind::Code, grant.terms.id, 0), grant);
         let answer = match self.interaction.target() {
             Some(target) => Answered::Redirect(Redirect::code(target, &code)),
             None => Answered::Device,

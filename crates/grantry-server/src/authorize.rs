@@ -113,7 +113,7 @@ impl Authorize {
         // RFC 9126 section 4: only the pushed parameters count.
         let request = grant.pushed_request(client, moment)?;
         let trusted = request.trusted(&self.server, client)?;
-        Ok(reply(&trusted, trusted.interaction(grant.id, moment.time())))
+        Ok(reply(&trusted, trusted.interaction(grant.terms.id, moment.time())))
     }
 }
 
@@ -136,15 +136,15 @@ impl Grant {
     /// Reads the request that waits in the record. It stays there until it is approved: a page may be
     /// loaded again.
     fn pushed_request(&self, client: &Client, moment: &Moment) -> Result<AuthorizationRequest, Reason> {
-        let (State::Pushed, Origin::Pushed(parameters)) = (self.state, &self.origin) else {
+        let (State::Pushed, Origin::Pushed(parameters)) = (self.state, &self.terms.origin) else {
             return Err(Reason::PushedRequestUnknown);
         };
         // RFC 9126 section 2.2: bound to the client that pushed it.
-        if self.client_id != *client.id() || moment.time() >= self.expires_at {
+        if self.terms.client_id != *client.id() || moment.time() >= self.expires_at {
             return Err(Reason::PushedRequestUnknown);
         }
         let form = Form::parse(parameters.as_bytes(), &KNOWN).map_err(Reason::Form)?;
-        let hinted = self.claims.subject().cloned();
-        Ok(AuthorizationRequest::of_form(form, self.client_id.clone(), hinted))
+        let hinted = self.terms.claims.subject().cloned();
+        Ok(AuthorizationRequest::of_form(form, self.terms.client_id.clone(), hinted))
     }
 }

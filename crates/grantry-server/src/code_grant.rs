@@ -58,7 +58,7 @@ impl CodeRequest {
         let client = client.allowed(GrantType::AuthorizationCode)?.client();
         let found = owned_record(server, self.code.as_ref(), client, records);
         let (_, record) = found.ok_or(Reason::CodeUnknown)??;
-        let Origin::Code(origin) = &record.grant.origin else {
+        let Origin::Code(origin) = &record.grant.terms.origin else {
             return Err(Reason::CodeUnknown.into());
         };
         let redeem = || {
@@ -86,7 +86,7 @@ impl CodeRequest {
                 records,
                 grant,
                 wanted: Wanted::All,
-                scope: record.grant.scope.clone(),
+                scope: record.grant.terms.scope.clone(),
                 resources: &self.resources,
                 nonce: origin.nonce.as_deref(),
                 now,

@@ -1,7 +1,7 @@
 //! Where devices begin: the device authorization endpoint
 //! ([RFC 8628 section 3.1](https://www.rfc-editor.org/rfc/rfc8628#section-3.1)).
 
-use alloc::string::String;
+use alloc::{string::String, sync::Arc};
 
 use grantry_core::form::{self, Form, Known};
 use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment, SecretString, UnixTime};
@@ -13,7 +13,7 @@ use crate::client::GrantType;
 use crate::decision::{Commit, Decision};
 use crate::denial::{Denial, Reason};
 use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
-use crate::grant::{Grant, Origin, State};
+use crate::grant::{Grant, Origin, State, Terms};
 use crate::handle::{Body, Kind};
 use crate::operation::{Lookup, Operation, Records};
 use crate::server::Server;
@@ -199,22 +199,24 @@ impl DeviceAuthorization {
         let expires_at = now.saturating_add(config.policy.device_code_lifetime);
         let interval = u32::try_from(config.policy.device_interval.as_secs()).unwrap_or(u32::MAX);
         let grant = Grant {
-            id: user_code.grant(),
-            salt: moment.random("grant salt"),
-            client_id: client.id().clone(),
-            scope: client.allowed_scope(scope.as_ref())?,
-            resources: self.server.allowed_resources(form.all("resource"))?,
-            created_at: now,
+            terms: Arc::new(Terms {
+                id: user_code.grant(),
+                salt: moment.random("grant salt"),
+                client_id: client.id().clone(),
+                scope: client.allowed_scope(scope.as_ref())?,
+                resources: self.server.allowed_resources(form.all("resource"))?,
+                created_at: now,
+                origin: Origin::Device { client_name: client.shown_name() },
+                claims: ClaimsRequest::default(),
+                person: None,
+            }),
             expires_at,
             // A page that begins in the last second comes back within its own time.
             kept_until: expires_at.saturating_add(config.policy.interaction_lifetime),
-            origin: Origin::Device { client_name: client.shown_name() },
-            claims: ClaimsRequest::default(),
-            person: None,
             // The first poll may come at once.
             state: State::DevicePending { interval, polled_at: UnixTime::from_secs(0) },
         };
-        let body = Body { expires_at, ..Body::of_record(Kind::DeviceCode, grant.id, 0) };
+        let body = Body { expires_at, ..Body::of_record(Kind::DeviceCode, grant.terms.id, 0) };
         let text = user_code.to_text();
         let answer = DeviceResponse {
             device_code: config.handles.mint(body, &grant),

@@ -87,7 +87,7 @@ impl DeviceRequest {
                 records,
                 grant,
                 wanted: Wanted::All,
-                scope: record.grant.scope.clone(),
+                scope: record.grant.terms.scope.clone(),
                 resources: &self.resources,
                 nonce: None,
                 now,

@@ -1,6 +1,6 @@
 //! What the grants without a page have in common: one request, and tokens at once.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use grantry_core::form::Form;
 use grantry_core::{Moment, Scope, UnixTime};
@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::decision::Decision;
 use crate::denial::Reason;
 use crate::event::{EventKind, Reply};
-use crate::grant::{Grant, GrantId, Origin, Person, State};
+use crate::grant::{Grant, GrantId, Origin, Person, State, Terms};
 use crate::issue::{Issue, TokenAnswer, Wanted};
 use crate::operation::Records;
 use crate::server::Server;
@@ -55,17 +55,19 @@ impl DirectGrant<'_> {
         let Self { server, client, records, scope, resources, origin, person, moment } = self;
         let now = moment.time();
         let asked = Grant {
-            id: GrantId::from_bytes(moment.random("grant id")),
-            salt: moment.random("grant salt"),
-            client_id: client.id().clone(),
-            scope: scope.clone(),
-            resources,
-            created_at: now,
+            terms: Arc::new(Terms {
+                id: GrantId::from_bytes(moment.random("grant id")),
+                salt: moment.random("grant salt"),
+                client_id: client.id().clone(),
+                scope: scope.clone(),
+                resources,
+                created_at: now,
+                origin,
+                claims: ClaimsRequest::default(),
+                person,
+            }),
             expires_at: now,
             kept_until: UnixTime::from_secs(0),
-            origin,
-            claims: ClaimsRequest::default(),
-            person,
             state: State::Active { serial: 1, since: now },
         };
         let grant = asked.activated(server, client, now);

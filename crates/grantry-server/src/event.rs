@@ -140,9 +140,9 @@ impl Event {
     }
 
     pub(crate) fn of_grant(mut self, grant: &Grant) -> Self {
-        self.client_id = Some(grant.client_id.clone());
+        self.client_id = Some(grant.terms.client_id.clone());
         self.subject = grant.subject().cloned();
-        self.grant = Some(grant.id);
+        self.grant = Some(grant.terms.id);
         self
     }
 

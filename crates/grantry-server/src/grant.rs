@@ -1,6 +1,6 @@
 //! The record of one authorization.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
 use core::time::Duration;
 
@@ -97,9 +97,20 @@ pub struct SubjectError;
 /// One authorization for one client: a state machine whose record is its state.
 ///
 /// It holds no code, no token and no digest of one. The salt in it is worth nothing without a handle
-/// key, and a handle key is worth nothing without it.
+/// key, and a handle key is worth nothing without it. A clone shares what does not change.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
+    pub(crate) terms: Arc<Terms>,
+    /// From when on no code and no token of the grant is alive.
+    pub(crate) expires_at: UnixTime,
+    /// Until when the record has to stay, alive or not: a page that was made for it may come back.
+    pub(crate) kept_until: UnixTime,
+    pub(crate) state: State,
+}
+
+/// What tokens do not change: who granted what, to whom, for what.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Terms {
     pub(crate) id: GrantId,
     pub(crate) salt: [u8; 16],
     pub(crate) client_id: ClientId,
@@ -108,16 +119,11 @@ pub struct Grant {
     /// Whom the access tokens of the grant are for, 1 to [`Policy::MAX_RESOURCES`](crate::Policy::MAX_RESOURCES).
     pub(crate) resources: Vec<String>,
     pub(crate) created_at: UnixTime,
-    /// From when on no code and no token of the grant is alive.
-    pub(crate) expires_at: UnixTime,
-    /// Until when the record has to stay, alive or not: a page that was made for it may come back.
-    pub(crate) kept_until: UnixTime,
     pub(crate) origin: Origin,
-    /// The single claims that the client asked for, to be told of the person.
+    /// Which claims were asked for by name.
     pub(crate) claims: ClaimsRequest,
     /// Who granted it; nobody while it waits, and for a grant to the client itself.
     pub(crate) person: Option<Person>,
-    pub(crate) state: State,
 }
 
 /// How a grant came to be.
@@ -189,40 +195,40 @@ impl Grant {
 
     /// Returns the key of the record.
     #[must_use]
-    pub const fn id(&self) -> GrantId {
-        self.id
+    pub fn id(&self) -> GrantId {
+        self.terms.id
     }
 
     /// Returns the client that holds the grant; a column to index.
     #[must_use]
-    pub const fn client_id(&self) -> &ClientId {
-        &self.client_id
+    pub fn client_id(&self) -> &ClientId {
+        &self.terms.client_id
     }
 
     /// Returns the person who gave it; a column to index. `None` while nobody has, and for a grant to the
     /// client itself.
     #[must_use]
     pub fn subject(&self) -> Option<&Subject> {
-        self.person.as_ref().map(|person| &person.subject)
+        self.terms.person.as_ref().map(|person| &person.subject)
     }
 
     /// Returns what was granted, or is asked for while nobody has answered.
     #[must_use]
-    pub const fn scope(&self) -> &Scope {
-        &self.scope
+    pub fn scope(&self) -> &Scope {
+        &self.terms.scope
     }
 
     /// Returns whom the access tokens of the grant are for
     /// ([RFC 8707 section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
     #[must_use]
     pub fn resources(&self) -> &[String] {
-        &self.resources
+        &self.terms.resources
     }
 
     /// Returns when the person gave it, or the request for it came.
     #[must_use]
-    pub const fn created_at(&self) -> UnixTime {
-        self.created_at
+    pub fn created_at(&self) -> UnixTime {
+        self.terms.created_at
     }
 
     /// Returns from when on nothing of it is alive; a column to index.
@@ -261,10 +267,10 @@ impl Grant {
 impl fmt::Debug for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Grant")
-            .field("id", &self.id)
-            .field("client_id", &self.client_id)
+            .field("id", &self.terms.id)
+            .field("client_id", &self.terms.client_id)
             .field("subject", &self.subject())
-            .field("scope", &self.scope)
+            .field("scope", &self.terms.scope)
             .field("state", &self.state)
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()

@@ -2,13 +2,13 @@
 //!
 //! Form 2 is binary: times and lengths as LEB128, counters in four bytes, texts behind their lengths. Form 1 was JSON, and is read.
 
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{string::String, sync::Arc, vec, vec::Vec};
 
 use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime};
 use serde::Deserialize;
 
 use crate::claims_request::ClaimsRequest;
-use crate::grant::{CodeOrigin, Grant, GrantId, Origin, Person, State, Subject, sixteen_bytes};
+use crate::grant::{CodeOrigin, Grant, GrantId, Origin, Person, State, Subject, Terms, sixteen_bytes};
 
 /// The form that this release writes.
 const FORM: u8 = 2;
@@ -64,18 +64,22 @@ struct Writer(Vec<u8>);
 
 impl Writer {
     fn grant(&mut self, grant: &Grant) {
-        self.0.extend(grant.id.as_bytes());
-        self.0.extend(grant.salt);
-        self.text(grant.client_id.as_str());
-        self.text(grant.scope.as_str());
-        self.texts(&grant.resources);
-        self.time(grant.created_at);
+        self.terms(&grant.terms);
         self.time(grant.expires_at);
         self.time(grant.kept_until);
-        self.origin(&grant.origin);
-        self.claims(&grant.claims);
-        self.optional(grant.person.as_ref(), Self::person);
         self.state(grant.state);
+    }
+
+    fn terms(&mut self, terms: &Terms) {
+        self.0.extend(terms.id.as_bytes());
+        self.0.extend(terms.salt);
+        self.text(terms.client_id.as_str());
+        self.text(terms.scope.as_str());
+        self.texts(&terms.resources);
+        self.time(terms.created_at);
+        self.origin(&terms.origin);
+        self.claims(&terms.claims);
+        self.optional(terms.person.as_ref(), Self::person);
     }
 
     fn origin(&mut self, origin: &Origin) {
@@ -180,18 +184,24 @@ struct Reader<'a>(&'a [u8]);
 impl<'a> Reader<'a> {
     fn grant(&mut self) -> Option<Grant> {
         Some(Grant {
+            terms: Arc::new(self.terms()?),
+            expires_at: self.time()?,
+            kept_until: self.time()?,
+            state: self.state()?,
+        })
+    }
+
+    fn terms(&mut self) -> Option<Terms> {
+        Some(Terms {
             id: GrantId::from_bytes(*self.bytes()?),
             salt: *self.bytes()?,
             client_id: ClientId::parse(self.text()?).ok()?,
             scope: self.scope()?,
             resources: self.texts()?,
             created_at: self.time()?,
-            expires_at: self.time()?,
-            kept_until: self.time()?,
             origin: self.origin()?,
             claims: self.claims()?,
             person: self.optional(Self::person)?,
-            state: self.state()?,
         })
     }
 
@@ -350,15 +360,13 @@ enum StateOne {
 
 impl From<FormOne> for Grant {
     fn from(form: FormOne) -> Self {
-        Self {
+        let terms = Terms {
             id: form.id,
             salt: form.salt,
             client_id: form.client_id,
             scope: form.scope,
             resources: vec![form.audience],
             created_at: form.created_at,
-            expires_at: form.expires_at,
-            kept_until: form.interaction_until,
             origin: Origin::Code(CodeOrigin {
                 redirect_uri: form.redirect_uri,
                 redirect_uri_named: form.redirect_uri_named,
@@ -373,6 +381,11 @@ impl From<FormOne> for Grant {
                 amr: Vec::new(),
                 sid: None,
             }),
+        };
+        Self {
+            terms: Arc::new(terms),
+            expires_at: form.expires_at,
+            kept_until: form.interaction_until,
             state: match form.state {
                 StateOne::CodeIssued => State::CodeIssued,
                 StateOne::Active { serial, since } => State::Active { serial, since },

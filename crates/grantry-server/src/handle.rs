@@ -192,7 +192,7 @@ impl HandleRing {
 
     /// Writes a handle of a grant with the newest key.
     pub(crate) fn mint(&self, body: Body, grant: &Grant) -> SecretString {
-        self.mint_salted(body, &grant.salt)
+        self.mint_salted(body, &grant.terms.salt)
     }
 
     /// Writes a handle that has no record, and so no salt.
@@ -307,7 +307,7 @@ impl fmt::Debug for Opened {
 impl Opened {
     /// Checks the second half against the record: this very record made the handle.
     pub(crate) fn belongs_to(&self, grant: &Grant) -> bool {
-        self.body.grant == grant.id && self.has_salt(&grant.salt)
+        self.body.grant == grant.terms.id && self.has_salt(&grant.terms.salt)
     }
 
     /// Checks the second half of a handle that has no record.

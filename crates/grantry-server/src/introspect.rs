@@ -163,19 +163,19 @@ impl Server {
         let (scope, exp) = if is_access_token {
             (grant.scope_of_bits(token.body.scope), token.body.expires_at)
         } else {
-            (grant.scope.clone(), self.refresh_token_expires_at(grant))
+            (grant.terms.scope.clone(), self.refresh_token_expires_at(grant))
         };
-        let has_ended = self.config.policy.has_ended(&grant.client_id, grant.created_at);
+        let has_ended = self.config.policy.has_ended(&grant.terms.client_id, grant.terms.created_at);
         if now >= exp || has_ended || !(is_access_token || token.is_live_refresh_token(grant)) {
             return None;
         }
         let resources =
             if is_access_token { grant.resources_of_bits(token.body.resources) } else { Vec::new() };
-        let person = grant.person.as_ref();
+        let person = grant.terms.person.as_ref();
         Some(ActiveToken {
             scope,
-            client_id: grant.client_id.clone(),
-            sub: grant.subject().map_or(grant.client_id.as_str(), Subject::as_str).into(),
+            client_id: grant.terms.client_id.clone(),
+            sub: grant.subject().map_or(grant.terms.client_id.as_str(), Subject::as_str).into(),
             exp,
             iat: None,
             iss: self.config.issuer.clone(),
@@ -206,7 +206,7 @@ impl Server {
 // RFC 7662 section 4: a resource server sees access tokens only, and those for itself; a client its own.
 fn may_introspect(client: &Client, found: &Found<'_>) -> bool {
     let (holder, is_access_token) = match found {
-        Found::OfGrant(token, record) => (&record.grant.client_id, token.is_access_token()),
+        Found::OfGrant(token, record) => (&record.grant.terms.client_id, token.is_access_token()),
         Found::Stateless(claims) => (&claims.client_id, true),
     };
     if holder == client.id() {

@@ -206,13 +206,13 @@ impl Issue<'_> {
 
     // RFC 8707 section 2.2: within what was granted.
     fn resource_bits(&self) -> Result<u8, Reason> {
-        if self.resources.iter().any(|resource| !self.grant.resources.contains(resource)) {
+        if self.resources.iter().any(|resource| !self.grant.terms.resources.contains(resource)) {
             return Err(Reason::ResourceUnknown);
         }
         let named = |resource: &str| {
             self.resources.is_empty() || self.resources.iter().any(|named| named == resource)
         };
-        let bits = bits(self.grant.resources.iter().map(String::as_str), named);
+        let bits = bits(self.grant.terms.resources.iter().map(String::as_str), named);
         Ok(u8::try_from(bits).unwrap_or(u8::MAX))
     }
 
@@ -220,7 +220,7 @@ impl Issue<'_> {
     // would keep its old token, and raise the alarm by it.
     fn refresh_token(&self, serial: u32) -> Option<SecretString> {
         let goes_on = serial > 1 || self.server.has_refresh_token(self.client, &self.grant);
-        let body = || Body::of_record(Kind::RefreshToken, self.grant.id, serial);
+        let body = || Body::of_record(Kind::RefreshToken, self.grant.terms.id, serial);
         goes_on.then(|| self.server.config.handles.mint(body(), &self.grant))
     }
 
@@ -230,19 +230,19 @@ impl Issue<'_> {
             AccessTokenFormat::Jwt => Kind::TokenId,
         };
         let Stamp { serial, since, expires_at, resources } = stamp;
-        let is_whole = self.scope == self.grant.scope;
-        let scope = bits(self.grant.scope.iter(), |token| is_whole || self.scope.contains(token));
-        let body = Body { kind, grant: self.grant.id, serial, expires_at, scope, resources };
+        let is_whole = self.scope == self.grant.terms.scope;
+        let scope = bits(self.grant.terms.scope.iter(), |token| is_whole || self.scope.contains(token));
+        let body = Body { kind, grant: self.grant.terms.id, serial, expires_at, scope, resources };
         let handle = self.server.config.handles.mint(body, &self.grant);
         if kind == Kind::AccessToken {
             return AccessToken::Opaque(handle);
         }
-        let person = self.grant.person.as_ref();
+        let person = self.grant.terms.person.as_ref();
         AccessToken::Jwt(Box::new(AccessTokenClaims {
             iss: self.server.config.issuer.clone(),
-            sub: person.map_or(self.grant.client_id.as_str(), |person| person.subject.as_str()).into(),
+            sub: person.map_or(self.grant.terms.client_id.as_str(), |person| person.subject.as_str()).into(),
             aud: self.grant.resources_of_bits(resources).into_iter().map(String::from).collect(),
-            client_id: self.grant.client_id.clone(),
+            client_id: self.grant.terms.client_id.clone(),
             scope: self.scope.clone(),
             exp: expires_at,
             iat: since,
@@ -255,7 +255,7 @@ impl Issue<'_> {
     }
 
     fn id_token(&self, since: UnixTime) -> Option<IdTokenClaims> {
-        let person = self.grant.person.as_ref()?;
+        let person = self.grant.terms.person.as_ref()?;
         Some(IdTokenClaims {
             iss: self.server.config.issuer.clone(),
             sub: person.subject.clone(),
@@ -284,7 +284,7 @@ impl Issue<'_> {
         };
         let claims = self.records.user_claims(subject);
         claims
-            .map(|claims| for_id_token(claims, &self.scope, &self.grant.claims, scope_claims))
+            .map(|claims| for_id_token(claims, &self.scope, &self.grant.terms.claims, scope_claims))
             .unwrap_or_default()
     }
 }
@@ -308,13 +308,13 @@ impl Server {
     /// Tells whether a grant of this client comes with a refresh token.
     pub(crate) fn has_refresh_token(&self, client: &Client, grant: &Grant) -> bool {
         // RFC 6749 sections 4.2.2 and 4.4.3
-        !matches!(grant.origin, Origin::Implicit | Origin::Client)
+        !matches!(grant.terms.origin, Origin::Implicit | Origin::Client)
             && client.has_grant_type(GrantType::RefreshToken)
             && match self.config.policy.refresh_tokens {
                 RefreshTokens::WhenRegistered => true,
                 RefreshTokens::WithOfflineAccess => {
                     let scope = "offline_access";
-                    grant.scope.contains(scope) && client.scope().contains(scope)
+                    grant.terms.scope.contains(scope) && client.scope().contains(scope)
                 }
             }
     }
@@ -325,7 +325,7 @@ impl Server {
         now.saturating_add(if self.has_refresh_token(client, grant) {
             client.refresh_token_lifetime().unwrap_or(policy.refresh_token_lifetime)
         } else {
-            self.access_token_lifetime(client, &grant.scope)
+            self.access_token_lifetime(client, &grant.terms.scope)
         })
     }
 
@@ -344,13 +344,13 @@ impl Grant {
     /// Reads the scope that an access token names.
     pub(crate) fn scope_of_bits(&self, bits: u64) -> Scope {
         let mut bits = Bits(bits);
-        self.scope.filter(|_| bits.next())
+        self.terms.scope.filter(|_| bits.next())
     }
 
     /// Reads the resources that an access token names.
     pub(crate) fn resources_of_bits(&self, bits: u8) -> Vec<&str> {
         let mut bits = Bits(bits.into());
-        self.resources.iter().map(String::as_str).filter(|_| bits.next()).collect()
+        self.terms.resources.iter().map(String::as_str).filter(|_| bits.next()).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pushed authorization requests ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use grantry_core::form::{self, Form, FormError, Known};
 use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment, Scope, SecretString, UnixTime};
@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::decision::{Commit, Decision};
 use crate::denial::{Denial, Reason};
 use crate::event::{Effect, Endpoint, Event, EventKind, Reply};
-use crate::grant::{Grant, GrantId, Origin, State};
+use crate::grant::{Grant, GrantId, Origin, State, Terms};
 use crate::handle::{Body, Kind};
 use crate::operation::{Lookup, Operation, Records};
 use crate::server::Server;
@@ -184,18 +184,20 @@ impl Push {
         let policy = &self.server.config.policy;
         let expires_at = now.saturating_add(policy.pushed_request_lifetime);
         let grant = Grant {
-            id,
-            salt: moment.random("grant salt"),
-            client_id: client.id().clone(),
-            scope: Scope::empty(),
-            resources: interaction.resources,
-            created_at: now,
+            terms: Arc::new(Terms {
+                id,
+                salt: moment.random("grant salt"),
+                client_id: client.id().clone(),
+                scope: Scope::empty(),
+                resources: interaction.resources,
+                created_at: now,
+                origin: Origin::Pushed(parameters),
+                claims: ClaimsRequest::of_subject(interaction.subject),
+                person: None,
+            }),
             expires_at,
             // A page that begins in the last second comes back within its own time.
             kept_until: expires_at.saturating_add(policy.interaction_lifetime),
-            origin: Origin::Pushed(parameters),
-            claims: ClaimsRequest::of_subject(interaction.subject),
-            person: None,
             state: State::Pushed,
         };
         match step(None, Presented::PushedRequest, Facts::default()) {

@@ -100,8 +100,8 @@ impl RefreshRequest {
     // RFC 6749 section 6: within the grant, and as wide as it when omitted.
     fn narrowed(&self, grant: &Grant) -> Result<Scope, Reason> {
         match &self.scope {
-            None => Ok(grant.scope.clone()),
-            Some(scope) if scope.is_within(&grant.scope) => Ok(scope.clone()),
+            None => Ok(grant.terms.scope.clone()),
+            Some(scope) if scope.is_within(&grant.terms.scope) => Ok(scope.clone()),
             Some(_) => Err(Reason::ScopeWidened),
         }
     }

@@ -128,7 +128,7 @@ impl Found<'_> {
     fn is_alive_and_of(&self, client: &Client, now: UnixTime) -> bool {
         match self {
             Self::OfGrant(token, record) => {
-                record.grant.client_id == *client.id() && !token.is_expired_access_token(now)
+                record.grant.terms.client_id == *client.id() && !token.is_expired_access_token(now)
             }
             Self::Stateless(claims) => claims.client_id == *client.id() && now < claims.exp,
         }

@@ -241,10 +241,10 @@ pub(crate) fn owned_record<'a>(
         return Some(Err(Reason::Forged));
     }
     // RFC 6749 sections 4.1.3 and 6: issued to this client.
-    if record.grant.client_id != *client.id() {
+    if record.grant.terms.client_id != *client.id() {
         return Some(Err(Reason::OtherClient));
     }
-    if server.config.policy.has_ended(client.id(), record.grant.created_at) {
+    if server.config.policy.has_ended(client.id(), record.grant.terms.created_at) {
         return Some(Err(Reason::GrantRevoked));
     }
     Some(Ok((handle, record)))

@@ -147,7 +147,7 @@ impl UserInfo {
         if now >= token.body.expires_at {
             return Err(refused(Reason::AccessTokenExpired));
         }
-        let has_ended = self.server.config.policy.has_ended(&grant.client_id, grant.created_at);
+        let has_ended = self.server.config.policy.has_ended(&grant.terms.client_id, grant.terms.created_at);
         if records.is_subject_suspended() || has_ended || !grant.is_active(now) {
             return Err(refused(Reason::AccessTokenRevoked));
         }
@@ -157,7 +157,8 @@ impl UserInfo {
         if !scope.contains(OPENID) {
             return Err(refused(Reason::OpenIdMissing));
         }
-        let claims = records.user_claims(subject).map(|claims| for_userinfo(claims, &scope, &grant.claims));
+        let claims =
+            records.user_claims(subject).map(|claims| for_userinfo(claims, &scope, &grant.terms.claims));
         let person = PersonalClaims { sub: subject.clone(), claims: claims.unwrap_or_default() };
         Ok((person, grant))
     }

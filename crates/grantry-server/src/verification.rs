@@ -75,21 +75,21 @@ impl VerifyUserCode {
     fn interaction(&self, records: &Records, moment: &Moment) -> Option<Interaction> {
         let grant = &records.grant(self.code.as_ref()?.grant())?.grant;
         let is_pending = matches!(grant.state, State::DevicePending { .. });
-        let Origin::Device { client_name } = &grant.origin else { return None };
+        let Origin::Device { client_name } = &grant.terms.origin else { return None };
         let now = moment.time();
         let config = &self.server.config;
         // The device is told that it is over.
-        let has_ended = config.policy.has_ended(&grant.client_id, grant.created_at);
+        let has_ended = config.policy.has_ended(&grant.terms.client_id, grant.terms.created_at);
         if !is_pending || has_ended || now >= grant.expires_at || !self.server.serves(GrantType::DeviceCode) {
             return None;
         }
         Some(Interaction {
-            id: grant.id,
+            id: grant.terms.id,
             issuer: config.issuer.as_str().into(),
-            client_id: grant.client_id.clone(),
+            client_id: grant.terms.client_id.clone(),
             client_name: client_name.clone(),
-            scope: grant.scope.clone(),
-            resources: grant.resources.clone(),
+            scope: grant.terms.scope.clone(),
+            resources: grant.terms.resources.clone(),
             flow: Flow::Device,
             prompts: BTreeSet::new(),
             max_age: None,

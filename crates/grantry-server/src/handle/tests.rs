@@ -1,11 +1,11 @@
-use alloc::{borrow::ToOwned, format, string::String, vec, vec::Vec};
+use alloc::{borrow::ToOwned, format, string::String, sync::Arc, vec, vec::Vec};
 
 use grantry_core::{ClientId, Issuer, Scope, SecretBytes, UnixTime, base64url};
 use proptest::prelude::*;
 
 use super::*;
 use crate::claims_request::ClaimsRequest;
-use crate::grant::{Origin, State};
+use crate::grant::{Origin, State, Terms};
 
 const KINDS: [Kind; 7] = [
     Kind::Code,
@@ -32,17 +32,19 @@ fn ring() -> HandleRing {
 fn grant(id: [u8; 16], salt: [u8; 16]) -> Grant {
     let time = UnixTime::from_secs(0);
     Grant {
-        id: GrantId::from_bytes(id),
-        salt,
-        client_id: ClientId::parse("app").unwrap(),
-        scope: Scope::empty(),
-        resources: Vec::new(),
-        created_at: time,
+        terms: Arc::new(Terms {
+            id: GrantId::from_bytes(id),
+            salt,
+            client_id: ClientId::parse("app").unwrap(),
+            scope: Scope::empty(),
+            resources: Vec::new(),
+            created_at: time,
+            origin: Origin::Client,
+            claims: ClaimsRequest::default(),
+            person: None,
+        }),
         expires_at: time,
         kept_until: time,
-        origin: Origin::Client,
-        claims: ClaimsRequest::default(),
-        person: None,
         state: State::CodeIssued,
     }
 }
