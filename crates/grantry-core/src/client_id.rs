@@ -1,6 +1,6 @@
 //! The name of a client.
 
-use alloc::string::String;
+use alloc::{string::String, sync::Arc};
 use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// ([RFC 6749 appendix A.1](https://www.rfc-editor.org/rfc/rfc6749#appendix-A.1), `*VSCHAR`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ClientId(String);
+pub struct ClientId(Arc<str>);
 
 impl ClientId {
     /// The longest identifier accepted, in bytes: room for a URL, not for a document.
@@ -20,7 +20,7 @@ impl ClientId {
     /// # Errors
     ///
     /// [`ClientIdError`] when the text is empty, too long or holds another character.
-    pub fn parse(text: impl Into<String>) -> Result<Self, ClientIdError> {
+    pub fn parse(text: impl Into<Arc<str>>) -> Result<Self, ClientIdError> {
         let text = text.into();
         let printable = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
         if text.is_empty() || text.len() > Self::MAX_BYTES || !printable {
@@ -60,7 +60,7 @@ impl TryFrom<String> for ClientId {
 
 impl From<ClientId> for String {
     fn from(id: ClientId) -> Self {
-        id.0
+        Self::from(id.as_str())
     }
 }
 

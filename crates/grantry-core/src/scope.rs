@@ -37,7 +37,16 @@ impl Scope {
         if text.len() > Self::MAX_BYTES {
             return Err(ScopeError::TooLong);
         }
-        let mut tokens = text.split(' ').map(scope_token).collect::<Result<Vec<_>, _>>()?;
+        let (mut count, mut is_ordered, mut last) = (0_usize, true, "");
+        for token in text.split(' ') {
+            is_ordered &= last < scope_token(token)?;
+            (count, last) = (count.saturating_add(1), token);
+        }
+        // Most are written by who has a scope already, as it is kept.
+        if is_ordered && count <= Self::MAX_TOKENS {
+            return Ok(Self(text.into()));
+        }
+        let mut tokens: Vec<&str> = text.split(' ').collect();
         tokens.sort_unstable();
         tokens.dedup();
         if tokens.len() > Self::MAX_TOKENS {

@@ -1,6 +1,6 @@
 //! What an operation decides, and what has to happen before its reply may be seen.
 
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use grantry_core::{SecretString, UnixTime};
@@ -29,12 +29,11 @@ impl<R: 'static> Decision<R> {
     pub(crate) fn with_claim(self, claim: Option<Change>) -> Self {
         let Some(claim) = claim else { return self };
         match self {
-            Self::Reply(reply) => Self::Commit(Commit { changes: ChangeSet(vec![claim]), reply }),
+            Self::Reply(reply) => Self::Commit(Commit::claim(claim, reply)),
             Self::Sign(request) => Self::Sign(request.with_claim(claim)),
-            Self::Commit(mut commit) => {
-                // Every prefix is safe: what was claimed and led to nothing is spent.
-                commit.changes.0.insert(0, claim);
-                Self::Commit(commit)
+            // Every prefix is safe: what was claimed and led to nothing is spent.
+            Self::Commit(Commit { changes, reply }) => {
+                Self::Commit(Commit { changes: changes.behind(claim), reply })
             }
         }
     }
@@ -112,11 +111,11 @@ pub struct Commit<R> {
 
 impl<R> Commit<R> {
     pub(crate) fn put(expected: Option<Version>, grant: Grant, reply: R) -> Self {
-        Self { changes: ChangeSet(vec![Change::Put { expected, grant }]), reply }
+        Self { changes: ChangeSet::of(Change::Put { expected, grant }), reply }
     }
 
     pub(crate) fn claim(claim: Change, reply: R) -> Self {
-        Self { changes: ChangeSet(vec![claim]), reply }
+        Self { changes: ChangeSet::of(claim), reply }
     }
 
     /// Returns what has to be written, all or none.
@@ -146,25 +145,37 @@ impl<R> fmt::Debug for Commit<R> {
 
 /// Changes that a store applies all or none, in an order of which every prefix is safe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeSet(Vec<Change>);
+pub struct ChangeSet {
+    first: Option<Change>,
+    others: Vec<Change>,
+}
 
 impl ChangeSet {
+    const fn of(change: Change) -> Self {
+        Self { first: Some(change), others: Vec::new() }
+    }
+
+    fn behind(self, change: Change) -> Self {
+        let others = self.first.into_iter().chain(self.others).collect();
+        Self { first: Some(change), others }
+    }
+
     /// Returns the changes in order.
     pub fn iter(&self) -> impl Iterator<Item = &Change> {
-        self.0.iter()
+        self.first.iter().chain(&self.others)
     }
 }
 
 impl FromIterator<Change> for ChangeSet {
     fn from_iter<I: IntoIterator<Item = Change>>(changes: I) -> Self {
-        Self(changes.into_iter().collect())
+        let mut changes = changes.into_iter();
+        Self { first: changes.next(), others: changes.collect() }
     }
 }
 
 /// One conditional write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a store that ignores a change would break the contract")]
-#[expect(clippy::large_enum_variant, reason = "a change set holds one change or two")]
 pub enum Change {
     /// Writes a grant if its record stands at the expected version; `None`: if there is no record.
     Put {

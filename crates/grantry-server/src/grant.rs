@@ -44,7 +44,7 @@ impl fmt::Debug for GrantId {
 /// reassigned ([OpenID Connect Core section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken), `sub`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Subject(String);
+pub struct Subject(Arc<str>);
 
 impl Subject {
     /// Checks a subject identifier.
@@ -52,7 +52,7 @@ impl Subject {
     /// # Errors
     ///
     /// [`SubjectError`] when it is empty, longer than 255 characters or not printable ASCII.
-    pub fn parse(text: impl Into<String>) -> Result<Self, SubjectError> {
+    pub fn parse(text: impl Into<Arc<str>>) -> Result<Self, SubjectError> {
         let text = text.into();
         let printable = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
         if text.is_empty() || text.len() > 255 || !printable {
@@ -84,7 +84,7 @@ impl TryFrom<String> for Subject {
 
 impl From<Subject> for String {
     fn from(subject: Subject) -> Self {
-        subject.0
+        Self::from(subject.as_str())
     }
 }
 

@@ -303,10 +303,13 @@ pub(crate) fn posted_form(request: &HttpRequest, known: &Known) -> Result<Form, 
     if request.method != "POST" {
         return Err(Reason::NotPost);
     }
-    let (query, repeated) =
-        Form::parse_reporting_repeats(request.query().as_bytes(), known).map_err(Reason::Form)?;
-    if let Some(name) = query.names().next().or(repeated) {
-        return Err(Reason::ParameterInUrl(name));
+    let query = request.query();
+    if !query.is_empty() {
+        let (query, repeated) =
+            Form::parse_reporting_repeats(query.as_bytes(), known).map_err(Reason::Form)?;
+        if let Some(name) = query.names().next().or(repeated) {
+            return Err(Reason::ParameterInUrl(name));
+        }
     }
     Form::from_request(request, known).map_err(Reason::Form)
 }
