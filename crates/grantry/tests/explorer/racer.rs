@@ -7,7 +7,7 @@ use std::rc::Rc;
 use grantry::core::{Moment, SecretString, form};
 use grantry::server::{
     Answered, Authorization, ChangeSet, Decision, DeviceAnswer, Effect, EventKind, GrantId, Introspection,
-    Operation, Outcome, Pushed, Reason, Reply, Revoked, Signature, TokenAnswer, Verification,
+    Operation, Outcome, Pushed, Reason, Reply, Revoked, Signature, TokenAnswer, UserInfoAnswer, Verification,
 };
 
 use super::table::{Record, Table, TableStore};
@@ -281,6 +281,15 @@ impl Summary for Introspection {
         match self {
             Self::Active(_) => Answer::Active(true),
             Self::Inactive => Answer::Active(false),
+            Self::Denied(denial) => Answer::Refused(denial.reason),
+        }
+    }
+}
+
+impl Summary for UserInfoAnswer {
+    fn summary(&self, _: Option<Reason>) -> Answer {
+        match self {
+            Self::Told(_) => Answer::Active(true),
             Self::Denied(denial) => Answer::Refused(denial.reason),
         }
     }

@@ -308,6 +308,7 @@ pub(crate) const CAST: &[Role] = &[
     role("introspects an access token", |scene, turn| scene.introspects("app", scene.access_token(), turn)),
     role("introspects a refresh token", |scene, turn| scene.introspects("app", scene.refresh_token(0), turn)),
     role("resource server introspects", |scene, turn| scene.introspects("api", scene.access_token(), turn)),
+    role("asks who the person is", |scene, turn| scene.asks_who(turn)),
     role("stranger introspects", |scene, turn| scene.introspects("other", scene.access_token(), turn)),
 ];
 
@@ -406,5 +407,11 @@ impl Scene {
     fn introspects(&self, client: &str, token: Option<&str>, turn: Turn) -> Option<Racer> {
         let operation = self.server.introspect(&presented(client, token?));
         Some(Racer::new(operation, turn.moment()))
+    }
+
+    fn asks_who(&self, turn: Turn) -> Option<Racer> {
+        let request = HttpRequest::new("GET", "/userinfo");
+        let request = request.with_header("Authorization", format!("Bearer {}", self.access_token()?));
+        Some(Racer::new(self.server.userinfo(&request), turn.moment()))
     }
 }
