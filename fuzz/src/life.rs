@@ -5,7 +5,7 @@ use std::time::Duration;
 use grantry::core::{HttpRequest, Moment, UnixTime};
 use grantry::server::{
     AccessTokenFormat, Commit, Decision, Effect, EventKind, Interaction, Introspection, MemoryStore,
-    Operation, Outcome, Records, Refusal, Reply, Revoked, Server, Store, TokenAnswer, run,
+    Operation, Outcome, Reason, Records, Refusal, Reply, Revoked, Server, Store, TokenAnswer, run,
 };
 
 use crate::fixture::{self, NOW, REDIRECT_URI, ReadOnly, VERIFIER, clients, code_of, moment, post_by};
@@ -232,11 +232,12 @@ impl World {
         let event = &reply.event;
         let tokens = match &reply.answer {
             TokenAnswer::Issued(tokens) => tokens,
-            TokenAnswer::Denied(_) => {
+            TokenAnswer::Denied(denial) => {
                 // A poll notes when it came.
                 let writes = [EventKind::ReuseDetected, EventKind::DevicePolled];
                 assert_eq!(event.effect == Effect::Written, writes.contains(&event.kind));
-                self.is_over |= event.kind == EventKind::ReuseDetected;
+                let reuses = [Reason::CodeReused, Reason::DeviceCodeReused, Reason::RefreshTokenReused];
+                self.is_over |= reuses.contains(&denial.reason);
                 return;
             }
         };
