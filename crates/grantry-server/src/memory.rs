@@ -57,7 +57,9 @@ impl MemoryStore {
         self.tables().clients.insert(client.id().clone(), Arc::new(client));
     }
 
-    /// Removes a client; its codes and tokens fail from now on.
+    /// Removes a client: it can redeem and refresh nothing any more. Its access tokens live on where others look
+    /// them up, until [`Policy::with_not_before_of_client`](crate::Policy::with_not_before_of_client) ends
+    /// them.
     pub fn remove_client(&self, id: &ClientId) {
         self.tables().clients.remove(id);
     }

@@ -21,7 +21,7 @@ impl Server {
     /// device, a person's [`Refusal::AccessDenied`] is told when it asks
     /// ([RFC 8628 section 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
     pub fn refuse(&self, interaction: &Interaction, refusal: Refusal) -> Refuse {
-        Refuse { interaction: interaction.clone(), refusal }
+        Refuse { server: self.clone(), interaction: interaction.clone(), refusal }
     }
 }
 
@@ -64,6 +64,7 @@ impl Refusal {
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
 pub struct Refuse {
+    server: Server,
     interaction: Interaction,
     refusal: Refusal,
 }
@@ -94,6 +95,9 @@ impl Refuse {
     }
 
     fn refuse_device(&self, records: &Records, moment: &Moment) -> Result<Decision<Reply<Answered>>, Reason> {
+        if self.interaction.issuer != self.server.config.issuer.as_str() {
+            return Err(Reason::OtherIssuer);
+        }
         let record = records.grant(self.interaction.id).ok_or(Reason::UserCodeUnknown)?;
         let grant = &record.grant;
         let reply = |effect| {

@@ -8,8 +8,8 @@ use core::cell::RefCell;
 use grantry_core::{HttpRequest, Issuer, SecretString, form};
 use grantry_server::{
     AccessTokenFormat, Answered, Authorization, ChangeSet, DeviceAnswer, DeviceResponse, Effect, Endpoints,
-    Grant, GrantType, Introspection, Lookup, MemoryStore, Outcome, Policy, Pushed, Reason, Records, Revoked,
-    Server, Store, UnsealError, Verification,
+    Grant, GrantType, Introspection, Lookup, MemoryStore, Outcome, Policy, Pushed, Reason, Records, Refusal,
+    Revoked, Server, Store, UnsealError, Verification,
 };
 use support::{
     ISSUER, NOW, Site, assert_denied, code, issued, query, redemption, refresh_token, request, server_of,
@@ -153,6 +153,8 @@ fn rfc8628_3_3_a_user_code_and_a_device_code_open_at_their_issuer_alone() {
     let found = tenants.site.run(&tenants.mine.verify_user_code(typed.expose()), NOW);
     let Verification::Interact(interaction) = found.answer else { panic!("{:?}", found.event) };
     let (reply, [_, _, commits]) = tenants.elsewhere(|site| site.approve(*interaction.clone(), NOW));
+    assert_eq!((reply.event.denial.unwrap().reason, commits), (Reason::OtherIssuer, 0));
+    let (reply, [_, _, commits]) = tenants.elsewhere(|site| site.refuse(&interaction, Refusal::AccessDenied));
     assert_eq!((reply.event.denial.unwrap().reason, commits), (Reason::OtherIssuer, 0));
     tenants.site.approve(*interaction, NOW);
     issued(poll(&tenants.site, &waiting.device_code));

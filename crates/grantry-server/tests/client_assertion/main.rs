@@ -12,7 +12,7 @@ use grantry_core::{HttpRequest, HttpResponse, SecretString, base64url, form};
 use grantry_jwt::{Claim, JwkSet, SigningKey, VerifyError};
 use grantry_server::{
     ASSERTION_LEEWAY, ApplicationType, AssertionAudience, AssertionKeys, AssertionSecret, Change, Client,
-    ClientAuthentication, Decision, Introspection, IntrospectionRight, MAX_ASSERTION_BYTES,
+    ClientAuthentication, Decision, Grant, Introspection, IntrospectionRight, MAX_ASSERTION_BYTES,
     MAX_ASSERTION_ID_BYTES, MAX_ASSERTION_LIFETIME, Operation, Outcome, Policy, Reason, RedirectUri, Revoked,
     Server, Store, TokenAnswer,
 };

@@ -57,7 +57,7 @@ fn rfc7523_3_a_jti_is_remembered_until_its_assertion_is_dead() {
     let changes: Vec<_> = commit.changes().iter().collect();
     let [Change::Claim { id, until }] = changes.as_slice() else { unreachable!("{changes:?}") };
     assert_eq!(Some(*id), operation.lookup(&site.moment(NOW)).assertion);
-    assert_eq!(*until, time(NOW + 60).saturating_add(ASSERTION_LEEWAY));
+    assert_eq!(*until, time(NOW + 60).saturating_add(Grant::CLOCK_MARGIN));
     let _ = site.store.commit(commit.changes()).unwrap();
     assert_eq!(site.store.inner.sweep(time(NOW + 60)), 0);
     let late = ask("/token", &signed(&json!({})), &[]);
