@@ -127,7 +127,7 @@ pub fn pushed_request(data: &[u8]) {
     let opened = open("app-1");
     let Authorization::Interact(page) = opened else { panic!("{opened:?}") };
     assert_eq!(page, brought);
-    assert!(matches!(open("app-2"), Authorization::Page(_)), "another client's request");
+    assert!(matches!(open("twin"), Authorization::Page(_)), "another client's request");
     run(&store, &SERVER.approve(*page, fixture::approval()), moment(NOW, 9)).unwrap();
     assert!(matches!(open("app-1"), Authorization::Page(_)), "a request that was answered");
 }

@@ -55,8 +55,8 @@ const GRANTS: &[GrantType] = &[
     GrantType::Password,
 ];
 
-/// Two clients with one and with two redirect URIs, one for each method of authentication, and a
-/// resource server.
+/// Two clients with one and with two redirect URIs, one with the URI of another, one for each method of
+/// authentication, and a resource server.
 static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| {
     let post = || ClientAuthentication::SecretPost(SecretDigest::of("secret"));
     let basic = ClientAuthentication::SecretBasic(SecretDigest::of("s3cret!%"));
@@ -72,6 +72,7 @@ static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| {
     vec![
         client("app-1", post(), &[REDIRECT_URI]),
         client("app-2", post(), &["https://two.example/a", "https://two.example/b?x=1"]),
+        client("twin", post(), &[REDIRECT_URI]),
         client("svc", basic, &[]),
         client("native", ClientAuthentication::None, &["http://127.0.0.1/cb"]).native(),
         client("api", post(), &[]).with_introspection(IntrospectionRight::AccessTokens),

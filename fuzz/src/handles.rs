@@ -67,7 +67,7 @@ impl World {
             let answer = run(&store, &self.server.token(&request), moment(NOW, 4)).unwrap().answer;
             assert!(matches!(answer, TokenAnswer::Denied(denial) if denial.status() == 400), "{answer:?}");
         }
-        for client in ["app-1", "app-2"] {
+        for client in ["app-1", "twin"] {
             let operation = self.server.authorize(&fixture::pushed_request(client, text));
             let answer = run(&store, &operation, moment(NOW, 7)).unwrap().answer;
             let is_own = kind == Some(Kind::RequestUri) && client == "app-1";
