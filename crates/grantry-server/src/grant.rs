@@ -255,7 +255,12 @@ impl Grant {
     /// request that waits for a person.
     #[must_use]
     pub fn is_open(&self, now: UnixTime) -> bool {
-        !matches!(self.state, State::Revoked { .. } | State::DeviceDenied) && now < self.expires_at
+        !self.has_ended() && now < self.expires_at
+    }
+
+    /// Tells whether the grant was ended before its time.
+    pub(crate) const fn has_ended(&self) -> bool {
+        matches!(self.state, State::Revoked { .. } | State::DeviceDenied)
     }
 
     /// The grant as it stands when nothing of it is alive any more.

@@ -10,6 +10,7 @@
 //!   [`Server::revoke`], [`Server::introspect`], [`Server::metadata_response`],
 //!   [`Server::jwk_set_response`].
 //! * Between pages: [`Interaction`], [`Server::seal`], [`Server::unseal`].
+//! * Taking it back: [`Server::revoke_grant`], [`GrantList`], [`revoke_all`].
 //! * Stores: [`Store`], [`SendStore`], [`AsyncStore`], [`MemoryStore`]; what they keep: [`Grant`]. Its
 //!   moves are [one table](life_of_a_grant).
 //! * Answers: [`Reply`] with its [`Event`], [`Denial`] with its [`Reason`].
@@ -85,6 +86,7 @@ mod direct_grant;
 mod end_session;
 mod event;
 mod grant;
+mod grant_list;
 mod grant_record;
 mod handle;
 mod id_token;
@@ -104,6 +106,7 @@ mod redirect_uri;
 mod refresh_grant;
 mod refuse;
 mod revoke;
+mod revoke_grant;
 mod run;
 mod server;
 mod signing;
@@ -136,6 +139,9 @@ pub use device_authorization::{DeviceAnswer, DeviceAuthorization, DeviceResponse
 pub use end_session::{EndSession, Logout, MAX_UI_LOCALES_BYTES, SessionEnd};
 pub use event::{Effect, Endpoint, Event, EventKind, Reply};
 pub use grant::{Grant, GrantId, Subject, SubjectError};
+pub use grant_list::{
+    AsyncGrantList, GrantList, GrantsOf, MAX_LISTED_GRANTS, SendGrantList, revoke_all, revoke_all_async,
+};
 pub use grant_record::RecordError;
 pub use handle::{HandleKey, HandleKeyError};
 pub use interaction::{Approval, Interaction, Prompt, UnsealError};
@@ -151,6 +157,7 @@ pub use pushed_request::{MAX_PUSHED_REQUEST_BYTES, Push, Pushed, PushedResponse}
 pub use redirect_uri::{ApplicationType, RedirectUri, RedirectUriError};
 pub use refuse::{Refusal, Refuse};
 pub use revoke::{Revoke, Revoked};
+pub use revoke_grant::{Authority, Revocation, RevokeGrant};
 pub use run::{
     AsyncSigner, MAX_ROUNDS, NoSigner, RunError, SendSigner, Signer, run, run_async, run_async_with_signer,
     run_with_signer,

@@ -1,14 +1,21 @@
 //! A store in memory, for tests, demonstrations and servers that may forget on restart.
 
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
 use core::fmt;
+use core::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use grantry_core::{ClientId, UnixTime};
 
 use crate::client::Client;
 use crate::decision::{Change, ChangeSet, ClaimId, Outcome};
-use crate::grant::{Grant, GrantId};
+use crate::grant::{Grant, GrantId, Subject};
+use crate::grant_list::{GrantList, GrantsOf, MAX_LISTED_GRANTS, SendGrantList};
 use crate::grant_record::RecordError;
 use crate::operation::{Lookup, Records, Version};
 use crate::store::{SendStore, Store};
@@ -24,13 +31,17 @@ pub struct MemoryStore(Mutex<Tables>);
 struct Tables {
     clients: BTreeMap<ClientId, Arc<Client>>,
     grants: BTreeMap<GrantId, Row>,
+    by_client: Index,
+    by_subject: Index,
     claims: BTreeMap<ClaimId, UnixTime>,
 }
 
 struct Row {
     version: Version,
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
     purge_after: UnixTime,
+    client: Arc<str>,
+    subject: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Row {
@@ -68,13 +79,20 @@ impl MemoryStore {
     pub fn sweep(&self, now: UnixTime) -> usize {
         let mut tables = self.tables();
         let before = tables.grants.len() + tables.claims.len();
-        tables.grants.retain(|_, row| now < row.purge_after);
-        tables.claims.retain(|_, until| now < *until);
+        let Tables { grants, by_client, by_subject, claims, .. } = &mut *tables;
+        grants.retain(|id, row| {
+            let is_kept = now < row.purge_after;
+            if !is_kept {
+                by_client.remove(&row.client, *id);
+                row.subject.as_ref().into_iter().for_each(|subject| by_subject.remove(subject, *id));
+            }
+            is_kept
+        });
+        claims.retain(|_, until| now < *until);
         before - tables.grants.len() - tables.claims.len()
     }
 
-    // A panic of another thread cannot leave the tables half written: every change is one insert
-    // after all comparisons.
+    // Nothing panics between the comparisons and the last insert, so no thread finds half of a change.
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,6 +141,93 @@ impl SendStore for MemoryStore {
     }
 }
 
+impl GrantList for MemoryStore {
+    fn list(
+        &self,
+        of: GrantsOf<'_>,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, RecordError> {
+        let tables = self.tables();
+        let ids = match of {
+            GrantsOf::Subject(subject) | GrantsOf::SubjectAtClient(subject, _) => {
+                tables.by_subject.after(subject.as_str(), after)
+            }
+            GrantsOf::Client(client_id) => tables.by_client.after(client_id.as_str(), after),
+        };
+        let rows = ids.filter_map(|id| tables.grants.get(&id)).filter(|row| match of {
+            GrantsOf::SubjectAtClient(_, client_id) => *row.client == *client_id.as_str(),
+            GrantsOf::Subject(_) | GrantsOf::Client(_) => true,
+        });
+        rows.take(limit.min(MAX_LISTED_GRANTS)).map(|row| Grant::from_bytes(&row.bytes)).collect()
+    }
+}
+
+impl SendGrantList for MemoryStore {
+    async fn list(
+        &self,
+        of: GrantsOf<'_>,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, RecordError> {
+        GrantList::list(self, of, after, limit)
+    }
+}
+
+/// The ids of the grants of each name. All entries of a name share its text.
+#[derive(Debug, Default)]
+struct Index(BTreeSet<(Arc<str>, GrantId)>);
+
+impl Index {
+    /// Files a grant under a name, in the place of the one that it had, and returns the shared text.
+    fn put(&mut self, before: Option<&Arc<str>>, name: &str, id: GrantId) -> Arc<str> {
+        if let Some(before) = before {
+            if **before == *name {
+                return Arc::clone(before);
+            }
+            self.remove(before, id);
+        }
+        let first = (Arc::from(name), FIRST_ID);
+        let name = match self.0.range(&first..).next() {
+            Some((filed, _)) if *filed == first.0 => Arc::clone(filed),
+            Some(_) | None => first.0,
+        };
+        self.0.insert((Arc::clone(&name), id));
+        name
+    }
+
+    fn put_optional(
+        &mut self,
+        before: Option<&Arc<str>>,
+        subject: Option<&Subject>,
+        id: GrantId,
+    ) -> Option<Arc<str>> {
+        if let (Some(before), None) = (before, subject) {
+            self.remove(before, id);
+        }
+        subject.map(|subject| self.put(before, subject.as_str(), id))
+    }
+
+    fn remove(&mut self, name: &Arc<str>, id: GrantId) {
+        self.0.remove(&(Arc::clone(name), id));
+    }
+
+    /// The ids of a name in their order, after one of them.
+    fn after(&self, name: &str, after: Option<GrantId>) -> impl Iterator<Item = GrantId> {
+        let name: Arc<str> = Arc::from(name);
+        let start = match after {
+            Some(after) => Bound::Excluded((Arc::clone(&name), after)),
+            None => Bound::Included((Arc::clone(&name), FIRST_ID)),
+        };
+        self.0
+            .range((start, Bound::Unbounded))
+            .take_while(move |(filed, _)| *filed == name)
+            .map(|(_, id)| *id)
+    }
+}
+
+const FIRST_ID: GrantId = GrantId::from_bytes([0; 16]);
+
 impl Tables {
     fn allows(&self, change: &Change) -> bool {
         match change {
@@ -137,12 +242,41 @@ impl Tables {
         match change {
             Change::Put { expected, grant } => {
                 let version = expected.map_or(Version::FIRST, Version::next);
-                let row = Row { version, bytes: grant.to_bytes(), purge_after: grant.purge_after() };
+                let before = self.grants.get(&grant.id());
+                let client = before.map(|row| &row.client);
+                let subject = before.and_then(|row| row.subject.as_ref());
+                let row = Row {
+                    version,
+                    bytes: grant.to_bytes().into(),
+                    purge_after: grant.purge_after(),
+                    client: self.by_client.put(client, grant.client_id().as_str(), grant.id()),
+                    subject: self.by_subject.put_optional(subject, grant.subject(), grant.id()),
+                };
                 self.grants.insert(grant.id(), row);
             }
             Change::Claim { id, until } => {
                 self.claims.insert(*id, *until);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_leaves_nothing_in_the_indexes() {
+        let grant = Grant::from_bytes(include_bytes!("../tests/golden/grant-1-active")).unwrap();
+        let end = grant.purge_after();
+        let store = MemoryStore::default();
+        let put = ChangeSet::from_iter([Change::Put { expected: None, grant }]);
+        assert_eq!(Store::commit(&store, &put), Ok(Outcome::Applied));
+        let filed = || {
+            let tables = store.tables();
+            (tables.by_client.0.len(), tables.by_subject.0.len())
+        };
+        assert_eq!(filed(), (1, 1));
+        assert_eq!((store.sweep(end), filed()), (1, (0, 0)));
     }
 }

@@ -3,7 +3,7 @@
 use grantry_core::{HttpResponse, Moment};
 use grantry_jwt::{SignError, SigningInput};
 
-use crate::decision::{Conflict, Decision, Signature};
+use crate::decision::{ChangeSet, Conflict, Decision, Outcome, Signature};
 use crate::operation::{Operation, Records};
 use crate::store::{AsyncStore, Store};
 
@@ -44,29 +44,7 @@ where
     G: Signer + ?Sized,
     O: Operation + ?Sized,
 {
-    for _ in 0..MAX_ROUNDS {
-        let lookup = operation.lookup(&moment);
-        let records =
-            if lookup.is_empty() { Records::new() } else { store.read(&lookup).map_err(RunError::Store)? };
-        let mut decision = operation.decide(&records, &moment);
-        loop {
-            decision = match decision {
-                Decision::Reply(reply) => return Ok(reply),
-                Decision::Sign(request) => {
-                    let signature = signer.sign(request.input()).map_err(RunError::Signer)?;
-                    request.complete(&signature).map_err(RunError::Signature)?
-                }
-                Decision::Commit(commit) => {
-                    let outcome = store.commit(commit.changes()).map_err(RunError::Store)?;
-                    match commit.resolve(outcome) {
-                        Ok(reply) => return Ok(reply),
-                        Err(Conflict) => break,
-                    }
-                }
-            };
-        }
-    }
-    Err(RunError::Contended)
+    drive(store, signer, operation, &moment, &mut ())
 }
 
 /// Carries an operation through an asynchronous store; see [`run`]. The future may be dropped at
@@ -100,24 +78,40 @@ where
     G: AsyncSigner + ?Sized,
     O: Operation + ?Sized,
 {
+    drive_async(store, signer, operation, &moment, &mut ()).await
+}
+
+/// The loop over a blocking store.
+pub(crate) fn drive<S, G, O, W>(
+    store: &S,
+    signer: &G,
+    operation: &O,
+    moment: &Moment,
+    watch: &mut W,
+) -> Result<O::Reply, RunError<S::Error, G::Error>>
+where
+    S: Store + ?Sized,
+    G: Signer + ?Sized,
+    O: Operation + ?Sized,
+    W: Watch,
+{
     for _ in 0..MAX_ROUNDS {
-        let lookup = operation.lookup(&moment);
-        let records = if lookup.is_empty() {
-            Records::new()
-        } else {
-            store.read(&lookup).await.map_err(RunError::Store)?
-        };
-        let mut decision = operation.decide(&records, &moment);
+        let lookup = operation.lookup(moment);
+        let read = if lookup.is_empty() { Ok(Records::new()) } else { store.read(&lookup) };
+        watch.read(read.as_ref().ok());
+        let mut decision = operation.decide(&read.map_err(RunError::Store)?, moment);
         loop {
             decision = match decision {
                 Decision::Reply(reply) => return Ok(reply),
                 Decision::Sign(request) => {
-                    let signature = signer.sign(request.input()).await.map_err(RunError::Signer)?;
+                    let signature = signer.sign(request.input()).map_err(RunError::Signer)?;
+                    watch.signed(&signature);
                     request.complete(&signature).map_err(RunError::Signature)?
                 }
                 Decision::Commit(commit) => {
-                    let outcome = store.commit(commit.changes()).await.map_err(RunError::Store)?;
-                    match commit.resolve(outcome) {
+                    let outcome = store.commit(commit.changes());
+                    watch.committed(commit.changes(), outcome.as_ref().ok().copied());
+                    match commit.resolve(outcome.map_err(RunError::Store)?) {
                         Ok(reply) => return Ok(reply),
                         Err(Conflict) => break,
                     }
@@ -126,6 +120,61 @@ where
         }
     }
     Err(RunError::Contended)
+}
+
+/// The loop over an asynchronous store.
+pub(crate) async fn drive_async<S, G, O, W>(
+    store: &S,
+    signer: &G,
+    operation: &O,
+    moment: &Moment,
+    watch: &mut W,
+) -> Result<O::Reply, RunError<S::Error, G::Error>>
+where
+    S: AsyncStore + ?Sized,
+    G: AsyncSigner + ?Sized,
+    O: Operation + ?Sized,
+    W: Watch,
+{
+    for _ in 0..MAX_ROUNDS {
+        let lookup = operation.lookup(moment);
+        let read = if lookup.is_empty() { Ok(Records::new()) } else { store.read(&lookup).await };
+        watch.read(read.as_ref().ok());
+        let mut decision = operation.decide(&read.map_err(RunError::Store)?, moment);
+        loop {
+            decision = match decision {
+                Decision::Reply(reply) => return Ok(reply),
+                Decision::Sign(request) => {
+                    let signature = signer.sign(request.input()).await.map_err(RunError::Signer)?;
+                    watch.signed(&signature);
+                    request.complete(&signature).map_err(RunError::Signature)?
+                }
+                Decision::Commit(commit) => {
+                    let outcome = store.commit(commit.changes()).await;
+                    watch.committed(commit.changes(), outcome.as_ref().ok().copied());
+                    match commit.resolve(outcome.map_err(RunError::Store)?) {
+                        Ok(reply) => return Ok(reply),
+                        Err(Conflict) => break,
+                    }
+                }
+            };
+        }
+    }
+    Err(RunError::Contended)
+}
+
+/// Sees what a loop does, for a transcript. `None` stands for a store that failed.
+pub(crate) trait Watch {
+    fn read(&mut self, records: Option<&Records>);
+    fn signed(&mut self, signature: &Signature);
+    fn committed(&mut self, changes: &ChangeSet, outcome: Option<Outcome>);
+}
+
+/// Nobody watches.
+impl Watch for () {
+    fn read(&mut self, _: Option<&Records>) {}
+    fn signed(&mut self, _: &Signature) {}
+    fn committed(&mut self, _: &ChangeSet, _: Option<Outcome>) {}
 }
 
 /// A signing key outside of the process, asked by a blocking call.
