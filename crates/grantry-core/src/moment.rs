@@ -51,6 +51,12 @@ impl Moment {
         self.now
     }
 
+    /// Returns the seed, for a transcript. Whoever has it knows every random value of the operation.
+    #[must_use]
+    pub fn seed(&self) -> &[u8; 32] {
+        &self.seed
+    }
+
     /// Derives `N` random bytes: HMAC-SHA256 of the seed over the label and a block number.
     ///
     /// The same label gives the same bytes, so each use has a label of its own.
