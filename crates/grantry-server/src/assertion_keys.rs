@@ -44,6 +44,14 @@ impl AssertionKeys {
     pub(crate) fn find(&self, header: &Header) -> Result<&VerifyingKey, VerifyError> {
         self.0.find(header)
     }
+
+    pub(crate) fn keys(&self) -> &[VerifyingKey] {
+        &self.0.keys
+    }
+
+    pub(crate) fn algorithms(&self) -> &[Algorithm] {
+        &self.0.algorithms
+    }
 }
 
 /// The secret that a client keys its assertions with: for HS256, HS384 and HS512, as far as it is long

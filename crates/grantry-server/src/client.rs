@@ -1,5 +1,7 @@
 //! A client's registration.
 
+mod record;
+
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use core::time::Duration;
 
@@ -7,6 +9,8 @@ use grantry_core::{ClientId, Scope};
 
 use crate::client_authentication::ClientAuthentication;
 use crate::redirect_uri::{ApplicationType, RedirectUri};
+
+pub use record::ClientRecordError;
 
 /// What the server knows of one client
 /// ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)).

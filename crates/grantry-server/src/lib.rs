@@ -128,7 +128,7 @@ pub use authorize::{Authorization, Authorize};
 pub use claim_release::claims_of_scope;
 pub use claims::{Claims, ClaimsError};
 pub use claims_request::ClaimsRequest;
-pub use client::{Client, GrantType, IntrospectionRight};
+pub use client::{Client, ClientRecordError, GrantType, IntrospectionRight};
 pub use client_assertion::{
     ASSERTION_LEEWAY, MAX_ASSERTION_BYTES, MAX_ASSERTION_ID_BYTES, MAX_ASSERTION_LIFETIME,
 };
