@@ -147,6 +147,18 @@ fn assertion_key<'a>(
 }
 
 fn from_basic(header: &str, form: &Form) -> Result<Credentials, Reason> {
+    let (client_id, secret) = decode_basic(header)?;
+    if form.get("client_secret").is_some() {
+        return Err(Reason::TwoMethods);
+    }
+    if form.get("client_id").is_some_and(|named| named != client_id.as_str()) {
+        return Err(Reason::TwoClients);
+    }
+    Ok(Credentials { client_id, proof: Proof::Basic(secret) })
+}
+
+/// Reads the value of an `Authorization` field.
+pub(crate) fn decode_basic(header: &str) -> Result<(ClientId, SecretString), Reason> {
     // RFC 9110 section 11.4: auth-scheme 1*SP token68, the scheme without regard to case.
     let (scheme, blob) = header.split_once(' ').unwrap_or((header, ""));
     if !scheme.eq_ignore_ascii_case("Basic") {
@@ -160,13 +172,7 @@ fn from_basic(header: &str, form: &Form) -> Result<Credentials, Reason> {
     let id = decode_component(id).map_err(|_| Reason::MalformedBasic)?;
     let secret = decode_component(secret).map_err(|_| Reason::MalformedBasic)?;
     let client_id = ClientId::parse(id.expose()).map_err(|_| Reason::MalformedBasic)?;
-    if form.get("client_secret").is_some() {
-        return Err(Reason::TwoMethods);
-    }
-    if form.get("client_id").is_some_and(|named| named != client_id.as_str()) {
-        return Err(Reason::TwoClients);
-    }
-    Ok(Credentials { client_id, proof: Proof::Basic(secret) })
+    Ok((client_id, secret))
 }
 
 fn from_body(form: &Form) -> Result<Credentials, Reason> {

@@ -68,6 +68,10 @@ impl Claims {
         self.0.is_empty()
     }
 
+    pub(crate) fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// Returns the claims that `keep` selects and that say something.
     // OpenID Connect Core section 5.3.2: no claim is null or empty, it is left out.
     pub(crate) fn filter(&self, keep: impl Fn(&str) -> bool) -> Self {

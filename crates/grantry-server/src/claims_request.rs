@@ -3,13 +3,13 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    string::String,
+    string::{String, ToString},
     vec::Vec,
 };
 
 use grantry_core::json;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::claims::is_reserved;
 use crate::denial::Reason;
@@ -64,6 +64,28 @@ impl ClaimsRequest {
             subject: subject(&wire)?,
         };
         Ok(request)
+    }
+
+    /// Writes the parameter that asks for this.
+    pub(crate) fn to_parameter(&self) -> String {
+        let names = |names: &BTreeSet<String>| -> Map<String, Value> {
+            names.iter().map(|name| (name.clone(), Value::Null)).collect()
+        };
+        let mut id_token = names(&self.id_token);
+        match &self.acr {
+            Acr::Unasked => {}
+            Acr::Voluntary(values) => drop(id_token.insert("acr".into(), acr(false, values))),
+            Acr::Essential(values) => drop(id_token.insert("acr".into(), acr(true, values))),
+        }
+        if let Some(subject) = &self.subject {
+            id_token.insert("sub".into(), json!({ "value": subject }));
+        }
+        json!({ "userinfo": names(&self.userinfo), "id_token": id_token }).to_string()
+    }
+
+    /// The same request for another person.
+    pub(crate) fn with_subject(self, subject: Option<Subject>) -> Self {
+        Self { subject, ..self }
     }
 
     /// Asks for one person and nothing else.
@@ -128,6 +150,14 @@ impl ClaimsRequest {
 
     pub(crate) fn has_id_token_name(&self, name: &str) -> bool {
         self.id_token.contains(name)
+    }
+}
+
+fn acr(essential: bool, values: &[String]) -> Value {
+    if values.is_empty() {
+        json!({ "essential": essential })
+    } else {
+        json!({ "essential": essential, "values": values })
     }
 }
 
@@ -317,7 +347,7 @@ mod tests {
     fn what_is_stored_has_limits() {
         let names = |count: usize| -> Value {
             let names = (0..count).map(|index| (format!("c{index}"), Value::Null));
-            json!({ "userinfo": names.collect::<serde_json::Map<_, _>>() })
+            json!({ "userinfo": names.collect::<Map<_, _>>() })
         };
         assert!(parse(&names(ClaimsRequest::MAX_NAMES)).is_ok());
         assert_eq!(parse(&names(ClaimsRequest::MAX_NAMES + 1)), Err(Reason::TooLong("claims")));

@@ -11,6 +11,7 @@ use crate::client_authentication::ClientAuthentication;
 use crate::redirect_uri::{ApplicationType, RedirectUri};
 
 pub use record::ClientRecordError;
+pub(crate) use record::{AuthenticationForm, ClientForm, DigestForm};
 
 /// What the server knows of one client
 /// ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)).

@@ -10,7 +10,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
 use grantry_core::base64url::Codec;
-use grantry_core::{Issuer, SecretBytes, SecretString, UnixTime};
+use grantry_core::{Issuer, SecretBytes, SecretString, UnixTime, base64url};
 use ring::hmac;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -200,7 +200,13 @@ impl HandleRing {
         self.mint_salted(body, &NO_SALT)
     }
 
-    fn mint_salted(&self, body: Body, salt: &[u8; 16]) -> SecretString {
+    /// Writes a text that has the shape of a handle, and that no key made.
+    pub(crate) fn forge(kind: Kind) -> SecretString {
+        let nothing = base64url::encode([0; HANDLE_BYTES]);
+        SecretString::from(format!("{}{nothing}", kind.prefix()))
+    }
+
+    pub(crate) fn mint_salted(&self, body: Body, salt: &[u8; 16]) -> SecretString {
         let Some(key) = self.0.first() else {
             return SecretString::from(String::new());
         };

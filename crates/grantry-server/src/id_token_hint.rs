@@ -19,8 +19,8 @@ use crate::server::Server;
 pub(crate) struct IdTokenHint {
     pub(crate) subject: Subject,
     pub(crate) sid: Option<String>,
-    audiences: Vec<String>,
-    authorized_party: Option<String>,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) authorized_party: Option<String>,
 }
 
 impl IdTokenHint {

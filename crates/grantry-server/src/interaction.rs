@@ -368,7 +368,7 @@ fn bound(session: &str, text: &[u8]) -> Vec<u8> {
 /// The form of the sealed text.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Interaction", deny_unknown_fields)]
-struct Sealed {
+pub(crate) struct Sealed {
     id: GrantId,
     issuer: String,
     client_id: ClientId,

@@ -13,6 +13,7 @@
 //! * Taking it back: [`Server::revoke_grant`], [`GrantList`], [`revoke_all`].
 //! * Stores: [`Store`], [`SendStore`], [`AsyncStore`], [`MemoryStore`]; what they keep: [`Grant`]. Its
 //!   moves are [one table](life_of_a_grant).
+//! * Looking back: [`record`] and [`Transcript`].
 //! * Answers: [`Reply`] with its [`Event`], [`Denial`] with its [`Reason`].
 //!
 //! It is not an HTTP server and shows no page: the host hands requests in, stores records, lets
@@ -113,6 +114,7 @@ mod signing;
 mod stateless_token;
 mod store;
 mod token;
+mod transcript;
 mod transition;
 mod user_code;
 mod userinfo;
@@ -166,5 +168,9 @@ pub use server::{Endpoints, Server, ServerError};
 pub use signing::IssuerKey;
 pub use store::{AsyncStore, SendStore, Store};
 pub use token::Token;
+pub use transcript::{
+    Difference, Recorded, Recording, RedactError, ReplayError, Replayed, Transcript, TranscriptError, record,
+    record_async, record_async_with_signer, record_with_signer,
+};
 pub use userinfo::{PersonalClaims, UserInfo, UserInfoAnswer};
 pub use verification::{Verification, VerifyUserCode};

@@ -58,13 +58,13 @@ impl Lookup<'_> {
 /// What a store found for a [`Lookup`].
 #[derive(Clone, Debug, Default)]
 pub struct Records {
-    client: Option<Arc<Client>>,
-    grant: Option<Versioned>,
-    claimed: bool,
-    assertion_claimed: bool,
-    suspended: bool,
-    user_claims: Option<(Subject, Claims)>,
-    access_token_claims: Claims,
+    pub(crate) client: Option<Arc<Client>>,
+    pub(crate) grant: Option<Versioned>,
+    pub(crate) claimed: bool,
+    pub(crate) assertion_claimed: bool,
+    pub(crate) suspended: bool,
+    pub(crate) user_claims: Option<(Subject, Claims)>,
+    pub(crate) access_token_claims: Claims,
 }
 
 impl Records {

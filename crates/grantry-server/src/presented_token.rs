@@ -144,7 +144,7 @@ impl Server {
     }
 
     /// Reads the claims of a JWT access token whose signature is this server's.
-    fn open_jwt(&self, token: &str) -> Option<PresentedClaims> {
+    pub(crate) fn open_jwt(&self, token: &str) -> Option<PresentedClaims> {
         let keys = self.config.keys.jwk_set();
         let jws = verify_jws(token, keys, &self.config.keys.algorithms()).ok()?;
         if jws.header().typ() != Some("at+jwt") {

@@ -123,6 +123,14 @@ impl Server {
         self.config.keys.jwk_set()
     }
 
+    /// The same server, of which no key signs inside of a decision.
+    pub(crate) fn paused(&self) -> Self {
+        let mut server = self.clone();
+        let config = Arc::make_mut(&mut server.config);
+        config.keys = config.keys.paused();
+        server
+    }
+
     /// Whom access tokens are for that name no resource.
     pub(crate) fn default_resource(&self) -> &str {
         let first = self.config.policy.resources.first();

@@ -1,12 +1,12 @@
 //! The keys that sign tokens: here, elsewhere, or one after another in a ring.
 
-use alloc::{vec, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 
-use grantry_core::{HttpResponse, SecretString, UnixTime};
+use grantry_core::{HttpResponse, SecretString, UnixTime, base64url};
 use grantry_jwt::{Algorithm, JwkSet, KeyRing, KeyType, SignError, SigningInput, SigningKey, VerifyingKey};
 use serde::Serialize;
 
-use crate::decision::{Decision, SignRequest};
+use crate::decision::{Decision, SignRequest, Signature};
 use crate::metadata::public_json;
 use crate::server::{Server, ServerError};
 
@@ -51,6 +51,15 @@ pub(crate) struct Keys {
     source: Source,
     /// What its tokens are verified with.
     jwk_set: JwkSet,
+    signing: Signing,
+}
+
+/// Whether the keys that are here sign inside of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signing {
+    AtOnce,
+    /// Every signature is a pause, so that a transcript has it.
+    Paused,
 }
 
 #[derive(Clone)]
@@ -80,7 +89,7 @@ impl Keys {
             return Err(ServerError::NotPublishable);
         }
         let jwk_set = JwkSet::from_keys(ring.lifecycles().map(|(key, _)| key.verifying_key().clone()));
-        Ok(Self { source: Source::Ring(ring, algorithm), jwk_set })
+        Ok(Self { source: Source::Ring(ring, algorithm), jwk_set, signing: Signing::AtOnce })
     }
 
     fn listed(keys: Vec<IssuerKey>) -> Result<Self, ServerError> {
@@ -94,7 +103,26 @@ impl Keys {
                 return Err(ServerError::RepeatedKeyId);
             }
         }
-        Ok(Self { source: Source::Listed(keys), jwk_set: JwkSet::from_keys(verifying) })
+        let jwk_set = JwkSet::from_keys(verifying);
+        Ok(Self { source: Source::Listed(keys), jwk_set, signing: Signing::AtOnce })
+    }
+
+    /// The same keys, of which none signs inside of a decision.
+    pub(crate) fn paused(&self) -> Self {
+        Self { signing: Signing::Paused, ..self.clone() }
+    }
+
+    /// Signs with the key that is asked for, if its private half is here.
+    pub(crate) fn sign(&self, input: &SigningInput, now: UnixTime) -> Option<Signature> {
+        let IssuerKey(Held::Here(key)) = self.signing(now)? else { return None };
+        if key.key_id() != input.key_id() {
+            return None;
+        }
+        let (header, payload) = core::str::from_utf8(input.as_bytes()).ok()?.split_once('.')?;
+        let header = String::from_utf8(base64url::decode(header).ok()?).ok()?;
+        let token = key.sign_with_header(&header, &base64url::decode(payload).ok()?).ok()?;
+        let (_, signature) = token.rsplit_once('.')?;
+        base64url::decode(signature).ok().map(Signature::Jose)
     }
 
     pub(crate) const fn jwk_set(&self) -> &JwkSet {
@@ -146,8 +174,11 @@ impl Server {
         then: impl FnOnce(SecretString) -> Result<Decision<R>, SignError> + Send + 'static,
     ) -> Result<Decision<R>, SignError> {
         match self.config.keys.signing(now) {
-            Some(IssuerKey(Held::Here(key))) => then(SecretString::from(key.sign_claims(Some(typ), claims)?)),
-            Some(IssuerKey(Held::Elsewhere(key))) => {
+            Some(IssuerKey(Held::Here(key))) if self.config.keys.signing == Signing::AtOnce => {
+                then(SecretString::from(key.sign_claims(Some(typ), claims)?))
+            }
+            Some(key) => {
+                let key = key.verifying_key();
                 let input = SigningInput::of_claims(&key, Some(typ), claims)?;
                 Ok(Decision::Sign(SignRequest::new(input, then)))
             }

@@ -188,6 +188,19 @@ impl ClientForm {
             },
         })
     }
+
+    pub(crate) fn with_authentication(self, authentication: AuthenticationForm) -> Self {
+        Self { authentication, ..self }
+    }
+
+    pub(crate) const fn id(&self) -> &ClientId {
+        &self.id
+    }
+
+    /// Tells whether a URI stands in the registration, as it is.
+    pub(crate) fn names_uri(&self, uri: &str) -> bool {
+        self.redirect_uris.iter().chain(&self.post_logout_redirect_uris).any(|own| own == uri)
+    }
 }
 
 /// It was registered once, by whichever type its client had: the type decides what matches, not what is read.
