@@ -160,10 +160,9 @@ impl HttpResponse {
     /// ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
     #[must_use]
     pub fn json(status: u16, value: &impl Serialize) -> Self {
-        let mut body = Vec::with_capacity(JSON_BYTES);
-        if value.serialize(&mut serde_json::Serializer::new(&mut body)).is_err() {
+        let Ok(body) = serde_json::to_vec(value) else {
             return Self::new(500).with_header("Cache-Control", "no-store");
-        }
+        };
         Self { status, headers: Headers::of(&NEVER_CACHED_JSON), body }
     }
 
@@ -181,9 +180,6 @@ impl HttpResponse {
         self
     }
 }
-
-/// Room for what most answers hold: two opaque tokens.
-const JSON_BYTES: usize = 512;
 
 /// RFC 6749 section 5.1
 const NEVER_CACHED_JSON: [(&str, &str); 3] =

@@ -6,9 +6,12 @@
 //!
 //! * Configure: [`Server`], [`Policy`], [`Endpoints`], [`HandleKey`]; register: [`Client`],
 //!   [`RedirectUri`].
-//! * Endpoints: [`Server::authorize`], [`Server::approve`], [`Server::refuse`], [`Server::token`],
-//!   [`Server::revoke`], [`Server::introspect`], [`Server::metadata_response`],
+//! * Endpoints for browsers: [`Server::authorize`], [`Server::approve`], [`Server::refuse`],
+//!   [`Server::verify_user_code`], [`Server::end_session`].
+//! * Endpoints for clients: [`Server::token`], [`Server::push`], [`Server::device_authorization`],
+//!   [`Server::revoke`], [`Server::introspect`], [`Server::userinfo`], [`Server::metadata_response`],
 //!   [`Server::jwk_set_response`].
+//! * Keys outside of the process: [`IssuerKey`], [`Decision::Sign`], [`run_with_signer`].
 //! * Between pages: [`Interaction`], [`Server::seal`], [`Server::unseal`].
 //! * Taking it back: [`Server::revoke_grant`], [`GrantList`], [`revoke_all`].
 //! * Stores: [`Store`], [`SendStore`], [`AsyncStore`], [`MemoryStore`]; what they keep: [`Grant`]. Its
