@@ -2,9 +2,10 @@
 
 use alloc::sync::Arc;
 
-use grantry_core::{HttpResponse, Moment, Scope};
+use grantry_core::{HttpResponse, Moment, Scope, UnixTime};
 
 use crate::answer::{Page, Redirect, plain_page};
+use crate::claim_release::scope_of_claim;
 use crate::client::{Client, GrantType};
 use crate::decision::{Commit, Decision};
 use crate::denial::Reason;
@@ -96,7 +97,7 @@ impl Approve {
         if moment.time() >= interaction.expires_at {
             return Err(Reason::InteractionExpired);
         }
-        interaction.check_person(approval)?;
+        interaction.check_person(approval, moment.time())?;
         approval.check_subject(client)?;
         let scope = approval.granted(&interaction.scope.filter(|token| client.scope().contains(token)));
         // Who grants nothing has refused, and so has who leaves openid out where an ID token is asked for.
@@ -104,8 +105,15 @@ impl Approve {
             return Err(Reason::Refused);
         }
         let record = records.grant(interaction.id);
+        // What was ended is neither repeated nor brought back to life by a page that is still open.
+        if record.is_some_and(|record| server.has_ended(&record.grant)) {
+            return Err(match interaction.flow {
+                Flow::Device => Reason::UserCodeUnknown,
+                Flow::Code { .. } | Flow::Implicit { .. } => Reason::AlreadyAnswered,
+            });
+        }
         match &interaction.flow {
-            Flow::Code { .. } => self.approve_code(records, record, scope, moment),
+            Flow::Code { .. } => self.approve_code(records, client, record, scope, moment),
             Flow::Implicit { tokens, nonce, .. } => {
                 self.approve_implicit(records, client, record, scope, (*tokens, nonce.as_deref()), moment)
             }
@@ -116,13 +124,14 @@ impl Approve {
     fn approve_code(
         &self,
         records: &Records,
+        client: &Client,
         record: Option<&Versioned>,
         scope: Scope,
         moment: &Moment,
     ) -> Result<Decision<Reply<Answered>>, Reason> {
         match (self.step(records, record, Presented::Approval, &scope, moment)?, record) {
             (Go::Move, record) => {
-                let grant = self.grant(record, scope, State::CodeIssued, moment);
+                let grant = self.grant(client, record, scope, State::CodeIssued, moment);
                 let reply = self.code(&grant, Effect::Written);
                 Ok(Decision::Commit(Commit::put(record.map(|record| record.version), grant, reply)))
             }
@@ -145,7 +154,7 @@ impl Approve {
             match (self.step(records, record, Presented::ImplicitApproval, &scope, moment)?, record) {
                 (Go::Move, record) => {
                     let state = State::Active { serial: 1, since: now };
-                    let grant = self.grant(record, scope, state, moment);
+                    let grant = self.grant(client, record, scope, state, moment);
                     let grant = grant.activated(&self.server, client, now);
                     (record.map(|record| record.version), Effect::Written, grant)
                 }
@@ -194,12 +203,6 @@ impl Approve {
             let event = Event::new(Endpoint::Verification, EventKind::DeviceApproved, effect);
             Reply::new(Answered::Device, event.of_grant(grant))
         };
-        // The device was told that it is over; a new yes would bring the old request back to life.
-        let policy = &self.server.config.policy;
-        let has_ended = |grant: &Grant| policy.has_ended(&grant.terms.client_id, grant.terms.created_at);
-        if record.is_some_and(|record| has_ended(&record.grant)) {
-            return Err(Reason::UserCodeUnknown);
-        }
         match (self.step(records, record, Presented::DeviceApproval, &scope, moment)?, record) {
             (Go::Move, Some(record)) => {
                 let person = Some(self.approval.person());
@@ -235,7 +238,14 @@ impl Approve {
     }
 
     /// The grant that the approval makes; of a pushed request, in the place of the request.
-    fn grant(&self, record: Option<&Versioned>, scope: Scope, state: State, moment: &Moment) -> Grant {
+    fn grant(
+        &self,
+        client: &Client,
+        record: Option<&Versioned>,
+        scope: Scope,
+        state: State,
+        moment: &Moment,
+    ) -> Grant {
         let interaction = &self.interaction;
         let pushed = record.map(|record| &record.grant);
         let now = moment.time();
@@ -257,7 +267,7 @@ impl Approve {
                     Flow::Implicit { .. } => Origin::Implicit,
                     Flow::Device => Origin::Device { client_name: interaction.client_name.clone() },
                 },
-                claims: interaction.claims.clone(),
+                claims: interaction.claims.within(|name| self.may_tell(client, name)),
                 person: Some(self.approval.person()),
             }),
             expires_at: now.saturating_add(self.server.config.policy.code_lifetime),
@@ -265,6 +275,14 @@ impl Approve {
                 .map_or(interaction.expires_at, |pushed| pushed.kept_until.max(interaction.expires_at)),
             state,
         }
+    }
+
+    /// A claim that is asked for by name stays within what the client may ask for and the person gave: neither the
+    /// registration nor a narrowed approval is passed by another parameter.
+    fn may_tell(&self, client: &Client, name: &str) -> bool {
+        let is_given = |token| self.approval.narrowed.as_ref().is_none_or(|scope| scope.contains(token));
+        client.may_ask_for_claim(name)
+            || scope_of_claim(name).is_some_and(|token| client.scope().contains(token) && is_given(token))
     }
 
     fn code(&self, grant: &Grant, effect: Effect) -> Reply<Answered> {
@@ -309,7 +327,11 @@ impl Interaction {
     }
 
     /// Checks that the person was authenticated as the client asked.
-    fn check_person(&self, approval: &Approval) -> Result<(), Reason> {
+    fn check_person(&self, approval: &Approval, now: UnixTime) -> Result<(), Reason> {
+        // A login to come would be recent for ever.
+        if approval.authenticated_at > now.saturating_add(Grant::CLOCK_MARGIN) {
+            return Err(Reason::LoginNeeded);
+        }
         // OpenID Connect Core section 3.1.2.2
         if self.subject.as_ref().is_some_and(|expected| *expected != approval.subject) {
             return Err(Reason::OtherSubject);

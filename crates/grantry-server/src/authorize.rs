@@ -111,6 +111,9 @@ impl Authorize {
         let record = records.grant(pushed.body.grant).filter(|record| pushed.belongs_to(&record.grant));
         let grant = &record.ok_or(Reason::PushedRequestUnknown)?.grant;
         // RFC 9126 section 4: only the pushed parameters count.
+        if self.server.has_ended(grant) {
+            return Err(Reason::PushedRequestUnknown);
+        }
         let request = grant.pushed_request(client, moment)?;
         let trusted = request.trusted(&self.server, client)?;
         Ok(reply(&trusted, trusted.interaction(grant.terms.id, moment.time())))

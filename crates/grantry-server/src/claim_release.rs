@@ -65,9 +65,14 @@ pub(crate) fn for_id_token(
 }
 
 fn is_of_scope(name: &str, scope: &Scope) -> bool {
+    scope_of_claim(name).is_some_and(|token| scope.contains(token))
+}
+
+/// The scope token that asks for a claim, if one does.
+pub(crate) fn scope_of_claim(name: &str) -> Option<&'static str> {
     // OpenID Connect Core section 5.2: behind the sign is a language.
     let name = name.split('#').next().unwrap_or(name);
-    scope.iter().any(|token| claims_of_scope(token).contains(&name))
+    ["profile", "email", "address", "phone"].into_iter().find(|token| claims_of_scope(token).contains(&name))
 }
 
 #[cfg(test)]

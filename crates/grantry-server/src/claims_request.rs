@@ -88,6 +88,12 @@ impl ClaimsRequest {
         Self { subject, ..self }
     }
 
+    /// The same request without the names that `keep` leaves out.
+    pub(crate) fn within(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let kept = |names: &BTreeSet<String>| names.iter().filter(|name| keep(name)).cloned().collect();
+        Self { userinfo: kept(&self.userinfo), id_token: kept(&self.id_token), ..self.clone() }
+    }
+
     /// Asks for one person and nothing else.
     pub(crate) fn of_subject(subject: Option<Subject>) -> Self {
         Self { subject, ..Self::default() }

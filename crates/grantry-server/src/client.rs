@@ -24,6 +24,7 @@ pub struct Client {
     redirect_uris: Vec<RedirectUri>,
     post_logout_redirect_uris: Vec<RedirectUri>,
     id_token_audiences: Vec<String>,
+    claims: BTreeSet<String>,
     grant_types: BTreeSet<GrantType>,
     scope: Scope,
     default_scope: Scope,
@@ -56,6 +57,7 @@ impl Client {
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
             id_token_audiences: Vec::new(),
+            claims: BTreeSet::new(),
             grant_types: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
             scope: Scope::empty(),
             default_scope: Scope::empty(),
@@ -87,6 +89,25 @@ impl Client {
     pub fn with_redirect_uri(mut self, uri: RedirectUri) -> Self {
         self.redirect_uris.push(uri);
         self
+    }
+
+    /// Sets the claims that the client may ask for by name, beside those of the scopes `profile`, `email`,
+    /// `address` and `phone` that it may ask for
+    /// ([OpenID Connect Core section 5.5](https://openid.net/specs/openid-connect-core-1_0.html#ClaimsParameter)). Any
+    /// other is left out.
+    #[must_use]
+    pub fn with_claims(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.claims = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Returns the claims that the client may ask for by name.
+    pub fn claims(&self) -> impl Iterator<Item = &str> {
+        self.claims.iter().map(String::as_str)
+    }
+
+    pub(crate) fn may_ask_for_claim(&self, name: &str) -> bool {
+        self.claims.contains(name)
     }
 
     /// Adds a URI to which people may go back after they logged out

@@ -42,6 +42,10 @@ impl fmt::Debug for GrantId {
 
 /// The person or account that a grant speaks for: 1 to 255 printable ASCII characters, never
 /// reassigned ([OpenID Connect Core section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken), `sub`).
+///
+/// No person has the name of a client: a token whose `sub` is its `client_id` is the client's own, and one whose
+/// `sub` is another client's could be taken for that client's
+/// ([RFC 9700 section 4.15](https://www.rfc-editor.org/rfc/rfc9700#section-4.15)).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Subject(Arc<str>);

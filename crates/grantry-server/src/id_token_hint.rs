@@ -5,7 +5,7 @@
 use alloc::{string::String, vec, vec::Vec};
 
 use grantry_core::{ClientId, Issuer, json};
-use grantry_jwt::{Algorithm, JwkSet, MAX_TOKEN_BYTES, verify_jws};
+use grantry_jwt::{Algorithm, JwkSet, MAX_TOKEN_BYTES, peek_unverified, verify_jws};
 use serde::Deserialize;
 
 use crate::client::Client;
@@ -27,11 +27,13 @@ impl IdTokenHint {
     /// Reads a hint, which has to be signed by a key of the set, as an ID token of the issuer. The signature
     /// of one token is checked, of at most [`MAX_TOKEN_BYTES`].
     pub(crate) fn parse(keys: &JwkSet, issuer: &Issuer, text: &str) -> Result<Self, Reason> {
-        let jws = verify_jws(text, keys, Algorithm::ALL).map_err(|_| Reason::IdTokenHint)?;
-        // RFC 8725 section 3.11: an access token of the same key is none.
-        if jws.header().typ() != Some(ID_TOKEN_TYP) {
+        let header = peek_unverified(text).map_err(|_| Reason::IdTokenHint)?;
+        // RFC 8725 section 3.11: an access token of the same key is none. Every token names its key, so that one
+        // signature is checked, and not one for each key.
+        if header.typ() != Some(ID_TOKEN_TYP) || header.key_id().is_none() {
             return Err(Reason::IdTokenHint);
         }
+        let jws = verify_jws(text, keys, Algorithm::ALL).map_err(|_| Reason::IdTokenHint)?;
         let wire: Wire =
             json::object_from_slice(jws.payload(), MAX_TOKEN_BYTES).map_err(|_| Reason::IdTokenHint)?;
         // OpenID Connect Core section 3.1.2.1: it need not name this server as an audience, but it is the

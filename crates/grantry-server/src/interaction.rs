@@ -255,7 +255,10 @@ impl Approval {
         Self { subject, authenticated_at, narrowed: None, acr: None, amr: Vec::new(), sid: None }
     }
 
-    /// Approves only what is also in `scope`.
+    /// Approves only what is also in `scope`, and of the claims that are asked for by name those of its scope
+    /// tokens. Whether a refresh token comes with the rest is for
+    /// [`Policy::with_refresh_tokens`](crate::Policy::with_refresh_tokens): where leaving `offline_access` out is to
+    /// mean none, set [`WithOfflineAccess`](crate::RefreshTokens::WithOfflineAccess).
     #[must_use]
     pub fn narrowed_to(mut self, scope: Scope) -> Self {
         self.narrowed = Some(scope);

@@ -83,9 +83,11 @@ impl Policy {
     }
 
     /// Sets for how long the same redemption of a code is answered again, for replies that get lost:
-    /// off by default. The answer is the same, byte for byte but for
-    /// the seconds that are left, while keys, policy and registration stand; a second token set never
-    /// exists.
+    /// off by default. The answer is the same, byte for byte but for the seconds that are left, while keys,
+    /// policy, registration and what the host's read adds stand. A second refresh token never exists; a
+    /// repeat that names other resources of the grant gets an access token for those. The cost: inside the
+    /// window a thief who has the code and its proofs gets the same tokens, and is noticed at the next
+    /// rotation.
     #[must_use]
     pub const fn with_code_retry(mut self, window: Duration) -> Self {
         self.code_retry = window;
@@ -228,7 +230,9 @@ impl Policy {
         self
     }
 
-    /// Ends every grant that was made before `time`, without touching a record: after a leak.
+    /// Ends every grant that was made before `time`, without touching a record: after a leak. Where the clocks of
+    /// hosts differ, choose a time that is later by as much, up to
+    /// [`Grant::CLOCK_MARGIN`](crate::Grant::CLOCK_MARGIN).
     #[must_use]
     pub const fn with_not_before(mut self, time: UnixTime) -> Self {
         self.not_before = Some(time);

@@ -33,7 +33,7 @@ impl Server {
     /// for its browser.
     ///
     /// Anybody who knows the id of a public client may push: limit the requests of an address. Each stores one
-    /// record of at most [`MAX_PUSHED_REQUEST_BYTES`] and 1,000 bytes beside its resources, of which it names at
+    /// record of at most [`MAX_PUSHED_REQUEST_BYTES`] and 1,200 bytes beside its resources, of which it names at
     /// most [`MAX_RESOURCES`](crate::Policy::MAX_RESOURCES) of the policy's. A record that no person approves
     /// is kept for [`with_pushed_request_lifetime`](crate::Policy::with_pushed_request_lifetime),
     /// [`with_interaction_lifetime`](crate::Policy::with_interaction_lifetime) and

@@ -8,6 +8,7 @@ use grantry_jwt::{Algorithm, JwkSet, KeyLoader, KeyRing};
 
 use crate::client::GrantType;
 use crate::decoy_keys::DecoyKeys;
+use crate::grant::Grant;
 use crate::handle::{HandleKey, HandleRing};
 use crate::policy::{Policy, RetiredGrant};
 use crate::signing::{IssuerKey, Keys};
@@ -135,6 +136,11 @@ impl Server {
     pub(crate) fn default_resource(&self) -> &str {
         let first = self.config.policy.resources.first();
         first.map_or(self.config.issuer.as_str(), String::as_str)
+    }
+
+    /// Tells whether the policy has ended a grant because of when it was made.
+    pub(crate) fn has_ended(&self, grant: &Grant) -> bool {
+        self.config.policy.has_ended(&grant.terms.client_id, grant.terms.created_at)
     }
 
     /// Tells whether the server has a grant at all.

@@ -64,6 +64,8 @@ fn by_a_person_of_many_parts(site: &Site) {
     let claims = r#"{"userinfo":{"email":null},"id_token":{"acr":{"essential":true,"values":["mfa"]}}}"#;
     let approval =
         Approval::new(subject(), time(LOGIN)).with_acr("mfa").with_amr(["pwd", "otp"]).with_sid("sid-1");
+    let registered = support::clients().into_iter().find(|client| client.id().as_str() == "web");
+    site.store.inner.put_client(registered.unwrap().with_claims(["email"]));
     let interaction = site.interaction("web", &[("claims", Some(claims))], NOW);
     site.run(&site.server.approve(interaction, approval), NOW);
 }

@@ -27,7 +27,9 @@ fn knowing_alice(records: Records) -> Records {
 fn site_of(server: Server, change: impl Fn(Client) -> Client) -> Site {
     let site = Site::of(server);
     let web = clients().into_iter().find(|client| client.id().as_str() == "web").unwrap();
-    site.store.inner.put_client(change(web.with_scope(scope("openid profile email read write"))));
+    site.store.inner.put_client(change(
+        web.with_scope(scope("openid profile email read write")).with_claims(["groups", "shoe_size"]),
+    ));
     site
 }
 
@@ -328,4 +330,32 @@ fn oidc_2_azp_names_the_client_where_the_audience_does_not() {
     let reply = site.run(&site.server.end_session(&HttpRequest::new("GET", target)), NOW);
     assert_eq!(reply.event.client_id, Some(support::client_id("web")));
     assert_eq!(KEY.algorithm(), Algorithm::Rs256);
+}
+
+/// CS-11: no claim is told that the client may not ask for, or that the person did not give.
+#[test]
+fn oidc_5_5_single_claims_stay_within_registration_and_consent() {
+    let site = site();
+    let asked = json!({
+        "userinfo": { "email": null, "phone_number": null, "tenant": null, "groups": null },
+        "id_token": { "email": null, "name": null, "tenant": null },
+    });
+    let told = |approval: Approval| {
+        let tokens = redeem(&site, &code(&approve(&site, interaction(&site, &asked), approval)));
+        let bearing = HttpRequest::new("GET", "/userinfo")
+            .with_header("Authorization", format!("Bearer {}", tokens.access_token.expose()));
+        let more = |records: Records| {
+            let person = r#"{"email": "a@x", "phone_number": "+41", "tenant": 7, "groups": []}"#;
+            records.with_user_claims(subject(), Claims::from_json(person).unwrap())
+        };
+        let reply = site.run_adding(&site.server.userinfo(&bearing), NOW, more);
+        (id_token(&site, &tokens), support::json(&reply.answer.to_response()))
+    };
+    let (id_token, userinfo) = told(strong());
+    assert_eq!(userinfo, json!({ "sub": "alice", "email": "a@x", "groups": [] }));
+    assert_eq!((&id_token["email"], &id_token["name"]), (&json!("alice@example.org"), &json!("Alice")));
+    assert_eq!(id_token["tenant"], Value::Null);
+    let (id_token, userinfo) = told(strong().narrowed_to(scope("openid profile")));
+    assert_eq!(userinfo, json!({ "sub": "alice", "groups": [] }));
+    assert_eq!((&id_token["email"], &id_token["name"]), (&Value::Null, &json!("Alice")));
 }

@@ -261,3 +261,47 @@ fn cve_2026_8922_grants_from_before_a_time_have_ended() {
         assert!(!site.is_active(&tokens.access_token, NOW));
     }
 }
+
+/// A page that is still open repeats no tokens of a grant that was ended, and no old request becomes a grant.
+#[test]
+fn what_was_ended_is_not_answered_again() {
+    let ended = |site: &mut Site| {
+        let policy = Policy::default().danger_with_implicit_grant().with_not_before(time(NOW + 10));
+        site.server = site.server.clone().with_policy(policy);
+    };
+    let mut site = site_of(Policy::default());
+    let implicit =
+        [("response_type", Some("token")), ("code_challenge", None), ("code_challenge_method", None)];
+    let page = site.interaction("web", &implicit, NOW);
+    site.approve(page.clone(), NOW);
+    ended(&mut site);
+    let (reply, counts) = site.store.count(|| site.approve(page, NOW + 20));
+    assert_eq!((reply.event.denial.unwrap().reason, counts), (Reason::AlreadyAnswered, READ));
+
+    let mut site = site_of(Policy::default());
+    let page = site.interaction("web", &[], NOW);
+    site.approve(page.clone(), NOW);
+    ended(&mut site);
+    let reply = site.approve(page, NOW + 20);
+    assert_eq!(reply.event.denial.unwrap().reason, Reason::AlreadyAnswered);
+
+    let mut site = site_of(Policy::default());
+    let uri = support::pushed(site.push("web", &[], NOW)).request_uri;
+    let query = grantry_core::form::encode([("client_id", "web"), ("request_uri", uri.expose())]);
+    ended(&mut site);
+    let reply = site.authorize(&query, NOW + 20);
+    assert_eq!(reply.event.denial.unwrap().reason, Reason::PushedRequestUnknown);
+}
+
+#[test]
+fn oidc_3_1_2_1_a_login_that_is_still_to_come_is_none() {
+    let site = site_of(Policy::default());
+    let hour = grantry_server::Grant::CLOCK_MARGIN.as_secs();
+    for (login, is_granted) in [(NOW + hour, true), (NOW + hour + 1, false), (NOW * 1000, false)] {
+        let page = site.interaction("web", &[("prompt", Some("login"))], NOW);
+        let approval = grantry_server::Approval::new(subject(), time(login));
+        let reply = site.run(&site.server.approve(page, approval), NOW);
+        let reason = reply.event.denial.map(|denial| denial.reason);
+        assert_eq!(reason, (!is_granted).then_some(Reason::LoginNeeded), "{login}");
+    }
+}

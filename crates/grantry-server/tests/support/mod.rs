@@ -237,7 +237,8 @@ impl Site {
     }
 
     pub(crate) fn approve(&self, interaction: Interaction, now: u64) -> Reply<Answered> {
-        self.run(&self.server.approve(interaction, approval()), now)
+        let approval = Approval::new(subject(), time(LOGIN.min(now)));
+        self.run(&self.server.approve(interaction, approval), now)
     }
 
     pub(crate) fn refuse(&self, interaction: &Interaction, refusal: Refusal) -> Reply<Answered> {
