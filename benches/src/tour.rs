@@ -124,7 +124,7 @@ impl Tour {
             unreachable!("the device waits")
         };
         let approval = self.server.approve(*page, consent());
-        assert!(matches!(self.run("approval of a device", &approval), Answered::Device));
+        assert!(matches!(self.run("approval of a device", &approval), Answered::DeviceApproved));
         let tokens = self.tokens("device code", &poll);
         let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*tokens.refresh_token)];
         self.tokens("refresh", &refresh);
@@ -184,7 +184,9 @@ impl Tour {
     fn approve(&self, what: &'static str, page: Interaction) -> String {
         match self.run(what, &self.server.approve(page, consent())) {
             Answered::Redirect(redirect) => redirect.url().expose().to_owned(),
-            Answered::Page(_) | Answered::Device => unreachable!("the page is answered once"),
+            Answered::Page(_) | Answered::DeviceApproved | Answered::DeviceRefused => {
+                unreachable!("the page is answered once")
+            }
         }
     }
 

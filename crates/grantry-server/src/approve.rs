@@ -42,12 +42,15 @@ pub struct Approve {
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a host must handle each of them")]
 pub enum Answered {
-    /// Show an error: the client is gone, or the page was answered before.
+    /// Show an error: the client is gone or may not do this any more, the page was open for too long or was
+    /// answered before.
     Page(Page),
     /// Send the browser back to the client.
     Redirect(Redirect),
-    /// Say that the device goes on by itself, or will not.
-    Device,
+    /// Say that the device goes on by itself.
+    DeviceApproved,
+    /// Say that the device is not let in.
+    DeviceRefused,
 }
 
 impl Answered {
@@ -57,7 +60,8 @@ impl Answered {
         match self {
             Self::Page(page) => page.to_response(),
             Self::Redirect(redirect) => redirect.to_response(),
-            Self::Device => plain_page(200, "Done. The device goes on by itself.\n"),
+            Self::DeviceApproved => plain_page(200, "Done. The device goes on by itself.\n"),
+            Self::DeviceRefused => plain_page(200, "The device was not let in.\n"),
         }
     }
 }
@@ -75,8 +79,11 @@ impl Operation for Approve {
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        self.approve(records, moment)
-            .unwrap_or_else(|reason| Decision::Reply(self.interaction.not_granted(reason)))
+        self.approve(records, moment).unwrap_or_else(|reason| {
+            let mut reply = self.interaction.not_granted(reason);
+            reply.event.subject = Some(self.approval.subject.clone());
+            Decision::Reply(reply)
+        })
     }
 }
 
@@ -182,7 +189,7 @@ impl Approve {
         issue.tokens(move |tokens, grant| {
             let answer = match interaction.target() {
                 Some(target) => Answered::Redirect(Redirect::tokens(target, &tokens)),
-                None => Answered::Device,
+                None => Answered::DeviceApproved,
             };
             let reply = Reply::new(answer, event);
             match effect {
@@ -201,7 +208,7 @@ impl Approve {
     ) -> Result<Decision<Reply<Answered>>, Reason> {
         let reply = |grant: &Grant, effect| {
             let event = Event::new(Endpoint::Verification, EventKind::DeviceApproved, effect);
-            Reply::new(Answered::Device, event.of_grant(grant))
+            Reply::new(Answered::DeviceApproved, event.of_grant(grant))
         };
         match (self.step(records, record, Presented::DeviceApproval, &scope, moment)?, record) {
             (Go::Move, Some(record)) => {
@@ -289,7 +296,7 @@ impl Approve {
         let code = self.server.config.handles.mint(Body::of_record(Kind::Code, grant.terms.id, 0), grant);
         let answer = match self.interaction.target() {
             Some(target) => Answered::Redirect(Redirect::code(target, &code)),
-            None => Answered::Device,
+            None => Answered::DeviceApproved,
         };
         let event = Event::new(Endpoint::Authorization, EventKind::AuthorizationApproved, effect);
         Reply::new(answer, event.of_grant(grant))
@@ -360,13 +367,18 @@ impl Interaction {
                 | Reason::OtherSubject
                 | Reason::AuthenticationTooWeak
                 | Reason::StoreFailed
+                | Reason::SubjectSuspended
                 | Reason::SigningFailed
         );
         let kind = if is_for_client { EventKind::AuthorizationRefused } else { EventKind::RequestRefused };
         let event =
             Event::new(endpoint, kind, Effect::Nothing).of_client(Some(&self.client_id)).denied(reason);
         match self.target().filter(|_| is_for_client) {
-            Some(target) => Reply::new(Answered::Redirect(Redirect::error(target, reason.into())), event),
+            Some(target) => {
+                // Why the host refuses a person is for the host to know.
+                let told = if reason == Reason::SubjectSuspended { Reason::Refused } else { reason };
+                Reply::new(Answered::Redirect(Redirect::error(target, told.into())), event)
+            }
             None => Reply::new(Answered::Page(Page::new(reason)), event),
         }
     }

@@ -68,6 +68,14 @@ impl Client {
         }
     }
 
+    /// Sets how the client proves who it is: for a host that compares slow hashes in its read, see
+    /// [`SecretDigest`].
+    #[must_use]
+    pub fn with_authentication(mut self, authentication: ClientAuthentication) -> Self {
+        self.authentication = authentication;
+        self
+    }
+
     /// Sets the name that people read on the consent page, which shows
     /// [`MAX_NAME_CHARACTERS`](Self::MAX_NAME_CHARACTERS) of it.
     #[must_use]

@@ -1,6 +1,6 @@
 //! One request as a value: what it reads, and one pure decision over what was read.
 
-use alloc::sync::Arc;
+use alloc::{boxed::Box, sync::Arc};
 
 use grantry_core::{ClientId, Moment, SecretString};
 
@@ -25,6 +25,18 @@ pub trait Operation {
     /// Decides over the records as they stand at `moment`. It is pure, and is called again with the
     /// same moment and fresh records after a conflict.
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply>;
+}
+
+impl<O: Operation + ?Sized> Operation for Box<O> {
+    type Reply = O::Reply;
+
+    fn lookup(&self, moment: &Moment) -> Lookup<'_> {
+        (**self).lookup(moment)
+    }
+
+    fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
+        (**self).decide(records, moment)
+    }
 }
 
 /// The keys that one operation reads, at most one of each kind.

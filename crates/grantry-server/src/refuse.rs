@@ -102,7 +102,7 @@ impl Refuse {
         let grant = &record.grant;
         let reply = |effect| {
             let event = Event::new(self.interaction.endpoint(), EventKind::AuthorizationRefused, effect);
-            Reply::new(Answered::Device, event.of_grant(grant).denied(Reason::Refused))
+            Reply::new(Answered::DeviceRefused, event.of_grant(grant).denied(Reason::Refused))
         };
         let facts = Facts { expired: moment.time() >= grant.expires_at, ..Facts::default() };
         match step(Some(grant.state), Presented::DeviceRefusal, facts) {

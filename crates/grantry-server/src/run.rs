@@ -1,5 +1,7 @@
 //! The loops that carry any operation over any store, and past any signer.
 
+use alloc::sync::Arc;
+
 use grantry_core::{HttpResponse, Moment};
 use grantry_jwt::{SignError, SigningInput};
 
@@ -210,6 +212,28 @@ pub trait SendSigner: Sync {
     /// Signs; see [`Signer::sign`].
     fn sign(&self, input: &SigningInput) -> impl Future<Output = Result<Signature, Self::Error>> + Send;
 }
+
+macro_rules! sign_through_a_reference {
+    ($($pointer:ty $(: $bound:ident)?),*) => {$(
+        impl<G: Signer + ?Sized> Signer for $pointer {
+            type Error = G::Error;
+
+            fn sign(&self, input: &SigningInput) -> Result<Signature, Self::Error> {
+                Signer::sign(&**self, input)
+            }
+        }
+
+        impl<G: SendSigner $(+ $bound)?> SendSigner for $pointer {
+            type Error = G::Error;
+
+            fn sign(&self, input: &SigningInput) -> impl Future<Output = Result<Signature, Self::Error>> + Send {
+                SendSigner::sign(&**self, input)
+            }
+        }
+    )*};
+}
+
+sign_through_a_reference!(&G, Arc<G>: Send);
 
 impl<G: SendSigner> AsyncSigner for G {
     type Error = G::Error;

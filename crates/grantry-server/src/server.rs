@@ -104,6 +104,10 @@ impl Server {
 
     /// Signs with the keys of a ring, each in its time, in place of all other signing keys.
     ///
+    /// Tokens of the keys that a server had before are taken as long as the ring has those too: begin it with
+    /// [`RingKey::external`](grantry_jwt::RingKey::external) of each, and the key that signs behind them. Its policy's
+    /// token lifetime is at least the longest of the server's, or a key leaves before its last token.
+    ///
     /// # Errors
     ///
     /// [`ServerError::NotPublishable`] when the ring has no key of the algorithm, or a symmetric one of any.

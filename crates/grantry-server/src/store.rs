@@ -93,7 +93,7 @@ macro_rules! sent_through_a_reference {
     )*};
 }
 
-sent_through_a_reference!(&S, Arc<S>: Send);
+sent_through_a_reference!(&S, Arc<S>: Send, Box<S>);
 
 impl<S: SendStore> AsyncStore for S {
     type Error = S::Error;

@@ -164,7 +164,7 @@ fn rfc8628_3_5_a_denial_is_told_once() {
     let site = site();
     let device = site.device("native", NOW);
     let reply = site.refuse(&site.find(&device, NOW), Refusal::AccessDenied);
-    assert!(matches!(reply.answer, Answered::Device));
+    assert!(matches!(reply.answer, Answered::DeviceRefused));
     let event = &reply.event;
     assert_eq!((event.endpoint, event.kind), (Endpoint::Verification, EventKind::AuthorizationRefused));
     assert_eq!((event.effect, event.denial), (Effect::Written, Some(Reason::Refused.into())));

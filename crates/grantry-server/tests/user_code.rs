@@ -193,7 +193,7 @@ fn an_answer_stands_and_the_same_one_repeats() {
     let asked = site.find(&site.device("native", NOW), NOW);
     assert_eq!(approve(&asked, approval()).1, WRITTEN);
     let (again, counts) = approve(&asked, approval());
-    assert!(matches!(again.answer, Answered::Device));
+    assert!(matches!(again.answer, Answered::DeviceApproved));
     assert_eq!((again.event.kind, again.event.effect), (EventKind::DeviceApproved, Effect::Repeated));
     assert_eq!(counts, READ);
     let other = Approval::new(Subject::parse("bob").unwrap(), time(LOGIN));
@@ -209,7 +209,7 @@ fn an_answer_stands_and_the_same_one_repeats() {
     let asked = site.find(&site.device("native", NOW), NOW);
     assert_eq!(refuse(&asked).1, WRITTEN);
     let (again, counts) = refuse(&asked);
-    assert!(matches!(again.answer, Answered::Device));
+    assert!(matches!(again.answer, Answered::DeviceRefused));
     assert_eq!((again.event.kind, again.event.effect), (EventKind::AuthorizationRefused, Effect::Repeated));
     assert_eq!(counts, READ);
     assert_page(&approve(&asked, approval()).0, Reason::AlreadyAnswered);

@@ -139,9 +139,11 @@ fn a_suspended_person_approves_nothing() {
         let interaction = site.interaction("web", &[("response_type", Some(response_type))], NOW);
         let approve = site.server.approve(interaction, approval());
         let (reply, counts) = suspended(&site, &approve);
-        assert!(matches!(reply.answer, Answered::Page(_)), "nothing goes back");
+        // The client learns that it gets nothing, and not why.
+        let url = redirect(&reply).url().expose();
+        assert!(url.contains("error=access_denied") && !url.contains("suspended"), "{url}");
         assert_eq!((reply.event.denial.unwrap().reason, counts), (Reason::SubjectSuspended, READ));
-        assert_eq!((reply.event.effect, reply.answer.to_response().status), (Effect::Nothing, 400));
+        assert_eq!((reply.event.effect, reply.event.subject), (Effect::Nothing, Some(subject())));
         let first = site.run(&approve, NOW);
         // Nor is the answer repeated.
         let (again, counts) = suspended(&site, &approve);

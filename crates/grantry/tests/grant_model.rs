@@ -266,7 +266,7 @@ impl World {
         assert_eq!(refusal(&reply), expected.err(), "{:?}", self.given[grant].model);
         let Ok(()) = expected else { return };
         match (self.given[grant].model.flow, &reply.answer) {
-            (Flow::Device, Answered::Device) => {}
+            (Flow::Device, Answered::DeviceApproved | Answered::DeviceRefused) => {}
             (Flow::Implicit, Answered::Redirect(redirect)) => {
                 let (_, fragment) = redirect.url().expose().split_once('#').unwrap();
                 let known = form::Known { once: &["access_token"], many: &[] };

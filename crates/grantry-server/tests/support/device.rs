@@ -51,7 +51,7 @@ impl Site {
     pub(crate) fn approved(&self, client: &str, now: u64) -> DeviceResponse {
         let device = self.device(client, now);
         let reply = self.approve(self.find(&device, now), now);
-        assert!(matches!(reply.answer, Answered::Device), "{:?}", reply.event);
+        assert!(matches!(reply.answer, Answered::DeviceApproved), "{:?}", reply.event);
         device
     }
 

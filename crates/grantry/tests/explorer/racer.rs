@@ -211,7 +211,7 @@ impl Summary for Answered {
     fn summary(&self, refusal: Option<Reason>) -> Answer {
         match self {
             Self::Page(page) => Answer::Refused(page.denial().reason),
-            Self::Device => Answer::Done,
+            Self::DeviceApproved | Self::DeviceRefused => Answer::Done,
             Self::Redirect(redirect) => {
                 const KNOWN: form::Known = form::Known { once: &["code", "access_token"], many: &[] };
                 let (_, answer) = redirect.url().expose().split_once(['?', '#']).unwrap();

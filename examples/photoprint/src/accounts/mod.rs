@@ -104,7 +104,7 @@ impl Accounts {
                 Ok(web::send(redirect.to_response()))
             }
             // No device signs in here.
-            Answered::Device => Err(Problem::Unreadable),
+            Answered::DeviceApproved | Answered::DeviceRefused => Err(Problem::Unreadable),
         }
     }
 
