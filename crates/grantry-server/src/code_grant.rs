@@ -41,11 +41,8 @@ impl CodeRequest {
         })
     }
 
-    pub(crate) const fn grant_id(&self) -> Option<GrantId> {
-        match &self.code {
-            Some(code) => Some(code.body.grant),
-            None => None,
-        }
+    pub(crate) fn grant_id(&self) -> Option<GrantId> {
+        self.code.as_ref().map(|handle| handle.body.grant)
     }
 
     pub(crate) fn decide(

@@ -42,11 +42,8 @@ impl DeviceRequest {
         Ok(Self { device_code, resources: form.all("resource").map(String::from).collect() })
     }
 
-    pub(crate) const fn grant_id(&self) -> Option<GrantId> {
-        match &self.device_code {
-            Some(code) => Some(code.body.grant),
-            None => None,
-        }
+    pub(crate) fn grant_id(&self) -> Option<GrantId> {
+        self.device_code.as_ref().map(|handle| handle.body.grant)
     }
 
     pub(crate) fn decide(

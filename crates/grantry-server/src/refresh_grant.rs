@@ -38,11 +38,8 @@ impl RefreshRequest {
         Ok(Self { refresh_token, scope, resources })
     }
 
-    pub(crate) const fn grant_id(&self) -> Option<GrantId> {
-        match &self.refresh_token {
-            Some(token) => Some(token.body.grant),
-            None => None,
-        }
+    pub(crate) fn grant_id(&self) -> Option<GrantId> {
+        self.refresh_token.as_ref().map(|handle| handle.body.grant)
     }
 
     pub(crate) fn decide(

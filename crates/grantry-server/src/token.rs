@@ -127,7 +127,7 @@ impl GrantRequest {
         }
     }
 
-    const fn grant_id(&self) -> Option<GrantId> {
+    fn grant_id(&self) -> Option<GrantId> {
         match self {
             Self::Code(request) => request.grant_id(),
             Self::Refresh(request) => request.grant_id(),
