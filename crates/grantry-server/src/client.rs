@@ -69,7 +69,7 @@ impl Client {
     }
 
     /// Sets how the client proves who it is: for a host that compares slow hashes in its read, see
-    /// [`SecretDigest`].
+    /// [`SecretDigest`](crate::SecretDigest).
     #[must_use]
     pub fn with_authentication(mut self, authentication: ClientAuthentication) -> Self {
         self.authentication = authentication;
