@@ -88,11 +88,14 @@ impl Body {
     }
 
     fn to_bytes(self, key: u8) -> [u8; BODY_BYTES] {
-        let (kind, expires_at, scope) = (self.kind.number(), self.expires_at.as_secs(), self.scope);
-        let parts = [kind, key].into_iter().chain(*self.grant.as_bytes()).chain(self.serial.to_be_bytes());
-        let parts = parts.chain(expires_at.to_be_bytes()).chain(scope.to_be_bytes()).chain([self.resources]);
         let mut bytes = [0; BODY_BYTES];
-        bytes.iter_mut().zip(parts).for_each(|(place, byte)| *place = byte);
+        let mut place = Place(&mut bytes);
+        place.put(&[self.kind.number(), key]);
+        place.put(self.grant.as_bytes());
+        place.put(&self.serial.to_be_bytes());
+        place.put(&self.expires_at.as_secs().to_be_bytes());
+        place.put(&self.scope.to_be_bytes());
+        place.put(&[self.resources]);
         bytes
     }
 
@@ -112,6 +115,18 @@ impl Body {
             scope: u64::from_be_bytes(*scope),
             resources,
         })
+    }
+}
+
+/// What is left of an array that is filled from its start.
+struct Place<'a>(&'a mut [u8]);
+
+impl Place<'_> {
+    fn put<const N: usize>(&mut self, part: &[u8; N]) {
+        if let Some((place, rest)) = core::mem::take(&mut self.0).split_first_chunk_mut() {
+            *place = *part;
+            self.0 = rest;
+        }
     }
 }
 
@@ -216,8 +231,10 @@ impl HandleRing {
         let mut text = Vec::with_capacity(prefix.len() + TEXT_BYTES);
         text.extend(prefix.as_bytes());
         let mut handle = [0; HANDLE_BYTES];
-        let tag = mac.first.into_iter().chain(mac.salted(salt));
-        handle.iter_mut().zip(bytes.into_iter().chain(tag)).for_each(|(place, byte)| *place = byte);
+        let mut place = Place(&mut handle);
+        place.put(&bytes);
+        place.put(&mac.first);
+        place.put(&mac.salted(salt));
         Codec::portable().encode_to(handle, &mut text);
         // Prefix and base64url are ASCII.
         SecretString::from(String::from_utf8(text).unwrap_or_default())
@@ -292,9 +309,7 @@ impl Mac {
 }
 
 fn left_half(bytes: &[u8]) -> [u8; HALF_BYTES] {
-    let mut half = [0; HALF_BYTES];
-    half.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
-    half
+    bytes.first_chunk().copied().unwrap_or_default()
 }
 
 /// A handle whose first half is right: the server's key made it.
