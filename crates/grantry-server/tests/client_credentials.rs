@@ -364,3 +364,23 @@ fn the_same_moment_makes_the_same_token() {
     assert!(decide(1).matches(decide(1).expose()));
     assert!(!decide(1).matches(decide(2).expose()));
 }
+
+/// The `jti` is read before the signature is checked: by itself it makes no other claim true.
+#[test]
+fn rfc7515_5_2_a_genuine_jti_under_another_signature_opens_nothing() {
+    let site = jwt();
+    let token = token(&site, "web", &[]).access_token;
+    let mut claims = site.claims(&token, "at+jwt");
+    claims["scope"] = json!("openid read write");
+    let stranger = support::private_key("JK-107.4", KEY.key_id().unwrap());
+    let resigned = stranger.sign_claims(Some("at+jwt"), &claims).unwrap();
+    let (head, signature) = token.expose().rsplit_once('.').unwrap();
+    let header = head.split('.').next().unwrap();
+    let altered = format!("{header}.{}.{signature}", grantry_core::base64url::encode(claims.to_string()));
+    for forged in [resigned, altered] {
+        let forged = SecretString::from(forged);
+        assert_eq!(active(&site, "web", &forged, NOW), None);
+        assert_eq!(revoke(&site, "web", &forged, NOW), (Effect::Nothing, CLIENT_READ));
+    }
+    assert!(active(&site, "web", &token, NOW).is_some());
+}

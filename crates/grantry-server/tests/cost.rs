@@ -13,7 +13,7 @@ use grantry_jwt::{
     Algorithm, Backend, BadSignature, KeyError, KeyLoader, PrivateKey, PublicKey, Ring, SecretKey, Sign,
     Verify, VerifyingKey,
 };
-use grantry_server::Server;
+use grantry_server::{Introspection, Server};
 use support::{ISSUER, NOW, Site, handle_key, issued, query, redemption, request};
 
 /// Counts the signatures that are checked.
@@ -114,4 +114,18 @@ fn a_token_of_the_server_costs_one_signature() {
     counting.0.store(0, Ordering::Relaxed);
     let reply = site.run(&site.server.introspect(&asked), NOW);
     assert_eq!((reply.answer.to_response().status, counting.0.load(Ordering::Relaxed)), (200, 1));
+}
+
+/// A genuine `jti`, which resource servers see, buys its bearer no search through the keys.
+#[test]
+fn a_token_that_names_no_key_costs_no_signature() {
+    let (site, counting) = counted();
+    let tokens = site.tokens(NOW);
+    let payload = tokens.access_token.expose().split('.').nth(1).unwrap();
+    let header = base64url::encode(r#"{"alg":"RS256","typ":"at+jwt"}"#);
+    let nameless = format!("{header}.{payload}.{}", base64url::encode([1; 256]));
+    counting.0.store(0, Ordering::Relaxed);
+    let asked = request("api", "/introspect", &[("token", nameless.as_str())]);
+    let reply = site.run(&site.server.introspect(&asked), NOW);
+    assert_eq!((reply.answer, counting.0.load(Ordering::Relaxed)), (Introspection::Inactive, 0));
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use grantry_core::{HttpRequest, Moment, SecretString};
 use grantry_server::{
-    Approve, Authorization, Authorize, Denial, Introspect, Introspection, MemoryStore, Operation, Policy,
-    Reason, Revoke, SendStore, Server, Store, Token, UnsealError, run, run_async,
+    Approve, Authorization, Authorize, Denial, Introspect, Introspection, MemoryStore, NoSigner, Operation,
+    Policy, Reason, Reply, Revoke, SendSigner, SendStore, Server, Signer, Store, Token, TokenAnswer,
+    UnsealError, run, run_async,
 };
 use support::{ISSUER, NOW, Site, clients, query, refresh_token, request, server_of, time};
 
@@ -34,6 +35,24 @@ fn operations_outlive_the_server_that_made_them() {
     };
     let reply = run(&MemoryStore::new(clients()), &*operation, Moment::new(time(NOW), [1; 32])).unwrap();
     assert!(matches!(reply.answer, Authorization::Interact(_)));
+}
+
+#[test]
+fn boxes_and_pointers_stand_for_what_they_hold() {
+    fn signs<G: Signer + SendSigner>() {}
+    fn stores<S: Store + SendStore>() {}
+    signs::<&NoSigner>();
+    signs::<Arc<NoSigner>>();
+    stores::<Box<MemoryStore>>();
+
+    let site = Site::new();
+    let tokens = site.tokens(NOW);
+    let pairs = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&tokens).expose())];
+    let operation = site.server.token(&request("web", "/token", &pairs));
+    let queued: Box<dyn Operation<Reply = Reply<TokenAnswer>>> = Box::new(operation);
+    let (reply, counts) = site.store.count(|| site.run(&queued, NOW));
+    assert!(matches!(reply.answer, TokenAnswer::Issued(_)));
+    assert_eq!(counts, [1, 1, 1]);
 }
 
 #[test]
