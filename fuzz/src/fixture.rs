@@ -10,7 +10,7 @@ use grantry::jwt::SigningKey;
 use grantry::server::{
     AccessTokenFormat, Answered, ApplicationType, Approval, Authorization, Change, ChangeSet, Client,
     ClientAuthentication, DeviceAnswer, DeviceResponse, Endpoints, GrantType, HandleKey, Interaction,
-    IntrospectionRight, Lookup, MemoryStore, Outcome, Policy, Pushed, RecordError, Records, RedirectUri,
+    IntrospectionRight, Lookup, MemoryStore, Outcome, Policy, Pushed, MemoryStoreFull, Records, RedirectUri,
     SecretDigest, Server, Store, Subject, TokenAnswer, TokenResponse, Verification, run,
 };
 
@@ -97,7 +97,7 @@ pub(crate) fn moment(now: UnixTime, number: u64) -> Moment {
 /// A checked request of `app-1`; the number names the grant that it becomes.
 pub(crate) fn interaction(
     server: &Server,
-    store: &impl Store<Error = RecordError>,
+    store: &impl Store<Error = MemoryStoreFull>,
     number: u64,
 ) -> Interaction {
     let request = HttpRequest::new("GET", format!("/authorize?{}", authorization_parameters("code")));
@@ -107,7 +107,7 @@ pub(crate) fn interaction(
 /// The page that a request of a browser leads to.
 pub(crate) fn page(
     server: &Server,
-    store: &impl Store<Error = RecordError>,
+    store: &impl Store<Error = MemoryStoreFull>,
     request: &HttpRequest,
     number: u64,
 ) -> Interaction {
@@ -130,7 +130,7 @@ pub(crate) fn authorization_parameters(response_type: &str) -> String {
 }
 
 /// Pushes a request of `app-1`, and returns its `request_uri`.
-pub(crate) fn pushed(server: &Server, store: &impl Store<Error = RecordError>, number: u64) -> String {
+pub(crate) fn pushed(server: &Server, store: &impl Store<Error = MemoryStoreFull>, number: u64) -> String {
     let form = format!("{}&client_secret=secret", authorization_parameters("code"));
     let push = server.push(&HttpRequest::form("/par", form));
     let answer = run(store, &push, moment(NOW, number)).unwrap().answer;
@@ -147,7 +147,7 @@ pub(crate) fn pushed_request(client: &str, request_uri: &str) -> HttpRequest {
 /// Has a device of `app-1` wait for a person.
 pub(crate) fn device(
     server: &Server,
-    store: &impl Store<Error = RecordError>,
+    store: &impl Store<Error = MemoryStoreFull>,
     number: u64,
 ) -> DeviceResponse {
     let operation = server.device_authorization(&post_by("app-1", &[("scope", "read write")]));
@@ -159,7 +159,7 @@ pub(crate) fn device(
 /// The page that a user code leads to.
 pub(crate) fn device_page(
     server: &Server,
-    store: &impl Store<Error = RecordError>,
+    store: &impl Store<Error = MemoryStoreFull>,
     user_code: &str,
 ) -> Interaction {
     let answer = run(store, &server.verify_user_code(user_code), moment(NOW, 0)).unwrap().answer;
@@ -181,12 +181,12 @@ pub(crate) fn code_of(answer: &Answered) -> Option<String> {
 }
 
 /// Asks for a code of `app-1` and has it approved.
-pub(crate) fn code(server: &Server, store: &impl Store<Error = RecordError>, number: u64) -> String {
+pub(crate) fn code(server: &Server, store: &impl Store<Error = MemoryStoreFull>, number: u64) -> String {
     let operation = server.approve(interaction(server, store, number), approval());
     code_of(&run(store, &operation, moment(NOW, number)).unwrap().answer).unwrap()
 }
 
-pub(crate) fn tokens(server: &Server, store: &impl Store<Error = RecordError>, code: &str) -> TokenResponse {
+pub(crate) fn tokens(server: &Server, store: &impl Store<Error = MemoryStoreFull>, code: &str) -> TokenResponse {
     let answer = run(store, &server.token(&redemption(code)), moment(NOW, 0)).unwrap().answer;
     let TokenAnswer::Issued(tokens) = answer else { panic!("{answer:?}") };
     tokens
@@ -238,13 +238,13 @@ pub(crate) fn parameters(query: &[u8], name: &str) -> Vec<String> {
 pub(crate) struct ReadOnly<'a>(pub(crate) &'a MemoryStore);
 
 impl Store for ReadOnly<'_> {
-    type Error = RecordError;
+    type Error = MemoryStoreFull;
 
-    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
+    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, MemoryStoreFull> {
         Store::read(self.0, lookup)
     }
 
-    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, RecordError> {
+    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, MemoryStoreFull> {
         panic!("a request that proves nothing wrote {changes:?}");
     }
 }
@@ -256,13 +256,13 @@ pub(crate) struct Recorder {
 }
 
 impl Store for Recorder {
-    type Error = RecordError;
+    type Error = MemoryStoreFull;
 
-    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
+    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, MemoryStoreFull> {
         Store::read(&self.store, lookup)
     }
 
-    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, RecordError> {
+    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, MemoryStoreFull> {
         for change in changes.iter() {
             if let Change::Put { grant, .. } = change {
                 self.records.borrow_mut().push(grant.to_bytes());

@@ -84,9 +84,9 @@ impl ClientAuthentication {
 /// struct HashingStore { clients: BTreeMap<ClientId, SlowHash>, grants: MemoryStore }
 ///
 /// impl Store for HashingStore {
-///     type Error = RecordError;
+///     type Error = MemoryStoreFull;
 ///
-///     fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
+///     fn read(&self, lookup: &Lookup<'_>) -> Result<Records, MemoryStoreFull> {
 ///         let records = Store::read(&self.grants, lookup)?;
 ///         let Some(id) = lookup.client else { return Ok(records) };
 ///         let registered = self.clients.get(id);
@@ -100,7 +100,7 @@ impl ClientAuthentication {
 ///         Ok(if registered.is_some() { records.with_client(client) } else { records })
 ///     }
 /// #
-/// #   fn commit(&self, changes: &ChangeSet) -> Result<Outcome, RecordError> {
+/// #   fn commit(&self, changes: &ChangeSet) -> Result<Outcome, MemoryStoreFull> {
 /// #       Store::commit(&self.grants, changes)
 /// #   }
 /// }

@@ -160,6 +160,12 @@ impl ChangeSet {
         Self { first: Some(change), others }
     }
 
+    /// Returns the change of a set that has one.
+    #[cfg(feature = "std")]
+    pub(crate) fn only(&self) -> Option<&Change> {
+        self.first.as_ref().filter(|_| self.others.is_empty())
+    }
+
     /// Returns the changes in order.
     pub fn iter(&self) -> impl Iterator<Item = &Change> {
         self.first.iter().chain(&self.others)
@@ -191,6 +197,17 @@ pub enum Change {
         /// From when on the note may be dropped.
         until: UnixTime,
     },
+}
+
+impl Change {
+    /// Tells whether the change adds a record.
+    #[cfg(feature = "std")]
+    pub(crate) const fn is_new(&self) -> bool {
+        match self {
+            Self::Put { expected, .. } => expected.is_none(),
+            Self::Claim { .. } => true,
+        }
+    }
 }
 
 /// The digest of a one-time identifier: the `jti` of a client assertion

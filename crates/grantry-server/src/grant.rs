@@ -262,6 +262,13 @@ impl Grant {
         !self.has_ended() && now < self.expires_at
     }
 
+    /// Tells whether another grant has the same person and client: a rotation leaves the terms alone.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_names_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.terms, &other.terms)
+            || self.client_id() == other.client_id() && self.subject() == other.subject()
+    }
+
     /// Tells whether the grant was ended before its time.
     pub(crate) const fn has_ended(&self) -> bool {
         matches!(self.state, State::Revoked { .. } | State::DeviceDenied)

@@ -153,7 +153,7 @@ pub use interaction::{Approval, Interaction, Prompt, UnsealError};
 pub use introspect::{ActiveToken, Introspect, Introspection};
 pub use issue::{TokenAnswer, TokenResponse};
 #[cfg(feature = "std")]
-pub use memory::MemoryStore;
+pub use memory::{MemoryMetrics, MemoryStore, MemoryStoreFull};
 pub use metadata::{Metadata, OpenIdMetadata};
 pub use operation::{Lookup, Operation, Records, Version, Versioned};
 pub use password_grant::ResourceOwnerCredentials;

@@ -1,142 +1,218 @@
 //! A store in memory, for tests, demonstrations and servers that may forget on restart.
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use core::fmt;
-use core::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use grantry_core::{ClientId, UnixTime};
 
 use crate::client::Client;
 use crate::decision::{Change, ChangeSet, ClaimId, Outcome};
-use crate::grant::{Grant, GrantId, Subject};
+use crate::grant::{Grant, GrantId};
 use crate::grant_list::{GrantList, GrantsOf, MAX_LISTED_GRANTS, SendGrantList};
-use crate::grant_record::RecordError;
 use crate::operation::{Lookup, Records, Version};
 use crate::store::{SendStore, Store};
 
-/// A store in memory behind one lock.
+mod index;
+mod shard;
+
+use index::Index;
+use shard::{LockedShard, Shard, Shards, key_of};
+
+/// A store in memory, of which two requests for different grants seldom wait for each other.
 ///
-/// It keeps grants as the bytes that a database would keep. Nothing expires by itself: call
-/// [`MemoryStore::sweep`] from time to time.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Tables>);
-
-#[derive(Debug, Default)]
-struct Tables {
-    clients: BTreeMap<ClientId, Arc<Client>>,
-    grants: BTreeMap<GrantId, Row>,
-    by_client: Index,
-    by_subject: Index,
-    claims: BTreeMap<ClaimId, UnixTime>,
+/// Nothing expires by itself: call [`MemoryStore::sweep`] from time to time. A store that is full refuses to
+/// keep more, so that strangers who begin devices and pushed requests cannot take all memory.
+pub struct MemoryStore {
+    clients: RwLock<BTreeMap<ClientId, Arc<Client>>>,
+    shards: Shards,
+    // Locked last of all, by who holds the shards of a change.
+    index: Mutex<Index>,
+    kept: AtomicUsize,
+    max_records: usize,
 }
 
-struct Row {
-    version: Version,
-    bytes: Box<[u8]>,
-    purge_after: UnixTime,
-    client: Arc<str>,
-    subject: Option<Arc<str>>,
+/// What a [`MemoryStore`] keeps, and how often it was asked, since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryMetrics {
+    /// The grants that are kept.
+    pub grants: usize,
+    /// The one-time identifiers that are kept.
+    pub claims: usize,
+    /// How many change sets were applied.
+    pub applied: u64,
+    /// How many change sets met another version.
+    pub conflicts: u64,
 }
 
-impl fmt::Debug for Row {
-    /// Shows no bytes: the record in them has a salt.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Row")
-            .field("version", &self.version)
-            .field("purge_after", &self.purge_after)
-            .finish_non_exhaustive()
-    }
-}
+/// The store in memory keeps as many records as it may: [`MemoryStore::with_max_records`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store in memory is full")]
+#[non_exhaustive]
+pub struct MemoryStoreFull;
 
 impl MemoryStore {
+    /// How many grants and one-time identifiers a store keeps unless it is told otherwise: about 2 GB of
+    /// typical grants.
+    pub const MAX_RECORDS: usize = 4_000_000;
+
     /// Makes a store that knows the clients and no grant.
     #[must_use]
     pub fn new(clients: impl IntoIterator<Item = Client>) -> Self {
-        let store = Self::default();
-        clients.into_iter().for_each(|client| store.put_client(client));
-        store
+        let clients = clients.into_iter().map(|client| (client.id().clone(), Arc::new(client)));
+        Self {
+            clients: RwLock::new(clients.collect()),
+            shards: Shards::default(),
+            index: Mutex::default(),
+            kept: AtomicUsize::new(0),
+            max_records: Self::MAX_RECORDS,
+        }
+    }
+
+    /// Sets how many grants and one-time identifiers are kept at most.
+    #[must_use]
+    pub const fn with_max_records(mut self, max_records: usize) -> Self {
+        self.max_records = max_records;
+        self
     }
 
     /// Adds a client or replaces its registration.
     pub fn put_client(&self, client: Client) {
-        self.tables().clients.insert(client.id().clone(), Arc::new(client));
+        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        clients.insert(client.id().clone(), Arc::new(client));
     }
 
     /// Removes a client: it can redeem and refresh nothing any more. Its access tokens live on where others look
     /// them up, until [`Policy::with_not_before_of_client`](crate::Policy::with_not_before_of_client) ends
     /// them.
     pub fn remove_client(&self, id: &ClientId) {
-        self.tables().clients.remove(id);
+        self.clients.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    /// Drops every record whose time to be kept has passed, and returns how many there were.
+    /// Drops every record whose time to be kept has passed, and returns how many there were. It looks at no
+    /// other record.
     pub fn sweep(&self, now: UnixTime) -> usize {
-        let mut tables = self.tables();
-        let before = tables.grants.len() + tables.claims.len();
-        let Tables { grants, by_client, by_subject, claims, .. } = &mut *tables;
-        grants.retain(|id, row| {
-            let is_kept = now < row.purge_after;
-            if !is_kept {
-                by_client.remove(&row.client, *id);
-                row.subject.as_ref().into_iter().for_each(|subject| by_subject.remove(subject, *id));
-            }
-            is_kept
-        });
-        claims.retain(|_, until| now < *until);
-        before - tables.grants.len() - tables.claims.len()
+        self.shards.iter().map(|shard| self.sweep_shard(&mut lock(shard), now)).sum()
     }
 
-    // Nothing panics between the comparisons and the last insert, so no thread finds half of a change.
-    fn tables(&self) -> MutexGuard<'_, Tables> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Counts what is kept and what was done.
+    #[must_use]
+    pub fn metrics(&self) -> MemoryMetrics {
+        self.shards.iter().fold(MemoryMetrics::default(), |sum, shard| lock(shard).add_to(sum))
+    }
+
+    fn sweep_shard(&self, shard: &mut Shard, now: UnixTime) -> usize {
+        let mut dropped = shard.drop_claims(now);
+        while let Some(grant) = shard.pop_due(now) {
+            lock(&self.index).remove(&grant);
+            dropped += 1;
+        }
+        self.kept.fetch_sub(dropped, Ordering::Relaxed);
+        dropped
+    }
+
+    fn find(&self, id: GrantId) -> Option<(Grant, Version)> {
+        self.shards.lock(id.as_bytes()).find(id)
+    }
+
+    fn is_claimed(&self, id: ClaimId) -> bool {
+        self.shards.lock(id.as_bytes()).is_claimed(id)
+    }
+
+    fn commit_to(
+        &self,
+        locked: &mut [LockedShard<'_>],
+        changes: &ChangeSet,
+    ) -> Result<Outcome, MemoryStoreFull> {
+        let allows = |change: &Change| locked.iter().any(|shard| shard.is_of(change) && shard.allows(change));
+        if !changes.iter().all(allows) {
+            locked.iter_mut().take(1).for_each(|shard| shard.note(Outcome::Conflict));
+            return Ok(Outcome::Conflict);
+        }
+        self.reserve(changes.iter().filter(|change| change.is_new()).count())?;
+        for change in changes.iter() {
+            locked.iter_mut().filter(|shard| shard.is_of(change)).for_each(|shard| self.apply(shard, change));
+        }
+        locked.iter_mut().take(1).for_each(|shard| shard.note(Outcome::Applied));
+        Ok(Outcome::Applied)
+    }
+
+    fn apply(&self, shard: &mut Shard, change: &Change) {
+        match change {
+            Change::Put { expected, grant } => {
+                let before = shard.put(expected.map_or(Version::FIRST, Version::next), grant);
+                if !before.as_ref().is_some_and(|before| before.has_names_of(grant)) {
+                    let mut index = lock(&self.index);
+                    before.iter().for_each(|before| index.remove(before));
+                    index.insert(grant);
+                }
+            }
+            Change::Claim { id, until } => shard.claim(*id, *until),
+        }
+    }
+
+    fn reserve(&self, new: usize) -> Result<(), MemoryStoreFull> {
+        let has_room = |kept: usize| kept.checked_add(new).filter(|sum| *sum <= self.max_records);
+        if new == 0 {
+            return Ok(());
+        }
+        let reserved = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, has_room);
+        reserved.map(|_| ()).map_err(|_| MemoryStoreFull)
     }
 }
 
-impl Store for MemoryStore {
-    type Error = RecordError;
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new([])
+    }
+}
 
-    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
-        let tables = self.tables();
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("metrics", &self.metrics()).finish_non_exhaustive()
+    }
+}
+
+// Nothing panics between the comparisons and the last insert, so no thread finds half of a change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store for MemoryStore {
+    type Error = MemoryStoreFull;
+
+    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, MemoryStoreFull> {
         let mut records = Records::new();
-        if let Some(client) = lookup.client.and_then(|id| tables.clients.get(id)) {
-            records = records.with_client(Arc::clone(client));
+        if let Some(id) = lookup.client {
+            let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+            records.client = clients.get(id).cloned();
         }
-        if let Some(row) = lookup.grant.and_then(|id| tables.grants.get(&id)) {
-            records = records.with_grant(Grant::from_bytes(&row.bytes)?, row.version);
+        if let Some((grant, version)) = lookup.grant.and_then(|id| self.find(id)) {
+            records = records.with_grant(grant, version);
         }
-        if lookup.claim.is_some_and(|id| tables.claims.contains_key(&id)) {
-            records = records.with_claim_seen();
-        }
-        if lookup.assertion.is_some_and(|id| tables.claims.contains_key(&id)) {
-            records = records.with_assertion_seen();
-        }
+        records.claimed = lookup.claim.is_some_and(|id| self.is_claimed(id));
+        records.assertion_claimed = lookup.assertion.is_some_and(|id| self.is_claimed(id));
         Ok(records)
     }
 
-    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, RecordError> {
-        let mut tables = self.tables();
-        if !changes.iter().all(|change| tables.allows(change)) {
-            return Ok(Outcome::Conflict);
+    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, MemoryStoreFull> {
+        match changes.only() {
+            Some(change) => self.commit_to(&mut [self.shards.lock(key_of(change))], changes),
+            None => self.commit_to(&mut self.shards.lock_all(changes), changes),
         }
-        changes.iter().for_each(|change| tables.apply(change));
-        Ok(Outcome::Applied)
     }
 }
 
 impl SendStore for MemoryStore {
-    type Error = RecordError;
+    type Error = MemoryStoreFull;
 
-    async fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
+    async fn read(&self, lookup: &Lookup<'_>) -> Result<Records, MemoryStoreFull> {
         Store::read(self, lookup)
     }
 
-    async fn commit(&self, changes: &ChangeSet) -> Result<Outcome, RecordError> {
+    async fn commit(&self, changes: &ChangeSet) -> Result<Outcome, MemoryStoreFull> {
         Store::commit(self, changes)
     }
 }
@@ -145,21 +221,20 @@ impl GrantList for MemoryStore {
     fn list(
         &self,
         of: GrantsOf<'_>,
-        after: Option<GrantId>,
+        mut after: Option<GrantId>,
         limit: usize,
-    ) -> Result<Vec<Grant>, RecordError> {
-        let tables = self.tables();
-        let ids = match of {
-            GrantsOf::Subject(subject) | GrantsOf::SubjectAtClient(subject, _) => {
-                tables.by_subject.after(subject.as_str(), after)
-            }
-            GrantsOf::Client(client_id) => tables.by_client.after(client_id.as_str(), after),
-        };
-        let rows = ids.filter_map(|id| tables.grants.get(&id)).filter(|row| match of {
-            GrantsOf::SubjectAtClient(_, client_id) => *row.client == *client_id.as_str(),
-            GrantsOf::Subject(_) | GrantsOf::Client(_) => true,
-        });
-        rows.take(limit.min(MAX_LISTED_GRANTS)).map(|row| Grant::from_bytes(&row.bytes)).collect()
+    ) -> Result<Vec<Grant>, MemoryStoreFull> {
+        let limit = limit.min(MAX_LISTED_GRANTS);
+        let mut grants = Vec::new();
+        while grants.len() < limit {
+            let ids = lock(&self.index).page(of, after);
+            let Some(last) = ids.last() else { break };
+            after = Some(*last);
+            // A grant that is swept between the two locks leaves its place to the next one.
+            let found = ids.iter().filter_map(|id| self.find(*id)).map(|(grant, _)| grant);
+            grants.extend(found.filter(|grant| of.includes(grant)).take(limit.saturating_sub(grants.len())));
+        }
+        Ok(grants)
     }
 }
 
@@ -169,114 +244,10 @@ impl SendGrantList for MemoryStore {
         of: GrantsOf<'_>,
         after: Option<GrantId>,
         limit: usize,
-    ) -> Result<Vec<Grant>, RecordError> {
+    ) -> Result<Vec<Grant>, MemoryStoreFull> {
         GrantList::list(self, of, after, limit)
     }
 }
 
-/// The ids of the grants of each name. All entries of a name share its text.
-#[derive(Debug, Default)]
-struct Index(BTreeSet<(Arc<str>, GrantId)>);
-
-impl Index {
-    /// Files a grant under a name, in the place of the one that it had, and returns the shared text.
-    fn put(&mut self, before: Option<&Arc<str>>, name: &str, id: GrantId) -> Arc<str> {
-        if let Some(before) = before {
-            if **before == *name {
-                return Arc::clone(before);
-            }
-            self.remove(before, id);
-        }
-        let first = (Arc::from(name), FIRST_ID);
-        let name = match self.0.range(&first..).next() {
-            Some((filed, _)) if *filed == first.0 => Arc::clone(filed),
-            Some(_) | None => first.0,
-        };
-        self.0.insert((Arc::clone(&name), id));
-        name
-    }
-
-    fn put_optional(
-        &mut self,
-        before: Option<&Arc<str>>,
-        subject: Option<&Subject>,
-        id: GrantId,
-    ) -> Option<Arc<str>> {
-        if let (Some(before), None) = (before, subject) {
-            self.remove(before, id);
-        }
-        subject.map(|subject| self.put(before, subject.as_str(), id))
-    }
-
-    fn remove(&mut self, name: &Arc<str>, id: GrantId) {
-        self.0.remove(&(Arc::clone(name), id));
-    }
-
-    /// The ids of a name in their order, after one of them.
-    fn after(&self, name: &str, after: Option<GrantId>) -> impl Iterator<Item = GrantId> {
-        let name: Arc<str> = Arc::from(name);
-        let start = match after {
-            Some(after) => Bound::Excluded((Arc::clone(&name), after)),
-            None => Bound::Included((Arc::clone(&name), FIRST_ID)),
-        };
-        self.0
-            .range((start, Bound::Unbounded))
-            .take_while(move |(filed, _)| *filed == name)
-            .map(|(_, id)| *id)
-    }
-}
-
-const FIRST_ID: GrantId = GrantId::from_bytes([0; 16]);
-
-impl Tables {
-    fn allows(&self, change: &Change) -> bool {
-        match change {
-            Change::Put { expected, grant } => {
-                self.grants.get(&grant.id()).map(|row| row.version) == *expected
-            }
-            Change::Claim { id, .. } => !self.claims.contains_key(id),
-        }
-    }
-
-    fn apply(&mut self, change: &Change) {
-        match change {
-            Change::Put { expected, grant } => {
-                let version = expected.map_or(Version::FIRST, Version::next);
-                let before = self.grants.get(&grant.id());
-                let client = before.map(|row| &row.client);
-                let subject = before.and_then(|row| row.subject.as_ref());
-                let row = Row {
-                    version,
-                    bytes: grant.to_bytes().into(),
-                    purge_after: grant.purge_after(),
-                    client: self.by_client.put(client, grant.client_id().as_str(), grant.id()),
-                    subject: self.by_subject.put_optional(subject, grant.subject(), grant.id()),
-                };
-                self.grants.insert(grant.id(), row);
-            }
-            Change::Claim { id, until } => {
-                self.claims.insert(*id, *until);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sweep_leaves_nothing_in_the_indexes() {
-        let grant = Grant::from_bytes(include_bytes!("../tests/golden/grant-1-active")).unwrap();
-        let end = grant.purge_after();
-        let store = MemoryStore::default();
-        let put = ChangeSet::from_iter([Change::Put { expected: None, grant }]);
-        assert_eq!(Store::commit(&store, &put), Ok(Outcome::Applied));
-        let filed = || {
-            let tables = store.tables();
-            (tables.by_client.0.len(), tables.by_subject.0.len())
-        };
-        assert_eq!(filed(), (1, 1));
-        assert_eq!((store.sweep(end), filed()), (1, (0, 0)));
-    }
-}
+mod tests;

@@ -9,8 +9,8 @@ use core::num::NonZeroU32;
 use grantry_core::form::{self, FormError};
 use grantry_core::{HttpRequest, HttpResponse};
 use grantry_server::{
-    ChangeSet, Client, ClientAuthentication, Denial, GrantType, Introspection, Lookup, MemoryStore, Outcome,
-    Reason, RecordError, Records, Revoked, SecretDigest, Store, run,
+    ChangeSet, Client, ClientAuthentication, Denial, GrantType, Introspection, Lookup, MemoryStore,
+    MemoryStoreFull, Outcome, Reason, Records, Revoked, SecretDigest, Store, run,
 };
 use ring::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use support::{NOW, Site, basic, client_id, denial, issued, json, redemption, refresh_token, secret};
@@ -231,9 +231,9 @@ impl HashingStore {
 }
 
 impl Store for HashingStore {
-    type Error = RecordError;
+    type Error = MemoryStoreFull;
 
-    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
+    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, MemoryStoreFull> {
         let known = ["slow", "posts"].into_iter().find(|id| lookup.client == Some(&client_id(id)));
         let hash = known.map_or([0; 32], |_| Self::hash(Self::SECRET));
         let presented = lookup.client_secret.map(|secret| secret.expose());
@@ -250,7 +250,7 @@ impl Store for HashingStore {
         })
     }
 
-    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, RecordError> {
+    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, MemoryStoreFull> {
         Store::commit(&self.grants, changes)
     }
 }

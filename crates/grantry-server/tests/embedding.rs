@@ -84,7 +84,8 @@ fn a_store_is_shared_by_any_pointer() {
     let shared = Arc::new(MemoryStore::new(clients()));
     assert!(by_value(&*shared, &site));
     assert!(by_value(Arc::clone(&shared), &site));
-    let erased: Box<dyn Store<Error = grantry_server::RecordError>> = Box::new(MemoryStore::new(clients()));
+    let erased: Box<dyn Store<Error = grantry_server::MemoryStoreFull>> =
+        Box::new(MemoryStore::new(clients()));
     assert!(by_value(erased, &site));
     drop(assert_send(sent(Arc::clone(&shared), authorize(&site))));
 }

@@ -11,8 +11,8 @@ use core::task::{Context, Poll, Waker};
 
 use grantry_core::{HttpRequest, Moment};
 use grantry_server::{
-    AsyncStore, ChangeSet, Lookup, MAX_ROUNDS, MemoryStore, Operation, Outcome, RecordError, Records, Reply,
-    RunError, SendStore, Server, Store, TokenAnswer, run, run_async,
+    AsyncStore, ChangeSet, Lookup, MAX_ROUNDS, MemoryStore, MemoryStoreFull, Operation, Outcome, Records,
+    Reply, RunError, SendStore, Server, Store, TokenAnswer, run, run_async,
 };
 use support::{Fault, NOW, Site, StoreFault, clients, issued, redemption, refresh_token, request, time};
 
@@ -41,14 +41,14 @@ impl Future for Wait {
 struct Remote(MemoryStore);
 
 impl SendStore for Remote {
-    type Error = RecordError;
+    type Error = MemoryStoreFull;
 
-    async fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
+    async fn read(&self, lookup: &Lookup<'_>) -> Result<Records, MemoryStoreFull> {
         Wait::default().await;
         Store::read(&self.0, lookup)
     }
 
-    async fn commit(&self, changes: &ChangeSet) -> Result<Outcome, RecordError> {
+    async fn commit(&self, changes: &ChangeSet) -> Result<Outcome, MemoryStoreFull> {
         Wait::default().await;
         Store::commit(&self.0, changes)
     }

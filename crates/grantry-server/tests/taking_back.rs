@@ -12,8 +12,8 @@ use grantry_core::SecretString;
 use grantry_server::{
     AccessTokenFormat, Approval, AsyncGrantList, Authority, Change, ChangeSet, Client, DeviceAnswer, Effect,
     Endpoint, Endpoints, EventKind, Grant, GrantId, GrantList, GrantType, GrantsOf, Lookup,
-    MAX_LISTED_GRANTS, MemoryStore, Outcome, Policy, Pushed, Reason, RecordError, Records, Reply, Revocation,
-    RunError, SendGrantList, Server, Store, Subject, TokenResponse, Verification, revoke_all,
+    MAX_LISTED_GRANTS, MemoryStore, MemoryStoreFull, Outcome, Policy, Pushed, Reason, Records, Reply,
+    Revocation, RunError, SendGrantList, Server, Store, Subject, TokenResponse, Verification, revoke_all,
     revoke_all_async, run,
 };
 use support::{
@@ -299,7 +299,7 @@ fn cve_2020_15234_the_grant_of_another_that_is_listed_lives() {
                 GrantsOf::SubjectAtClient(subject, _) => GrantsOf::Subject(subject),
                 GrantsOf::Subject(_) | GrantsOf::Client(_) => GrantsOf::Client(&web),
             };
-            GrantList::list(&self.0.store.inner, wider, after, limit).map_err(StoreFault::Record)
+            GrantList::list(&self.0.store.inner, wider, after, limit).map_err(StoreFault::Full)
         }
     }
     let site = site();
@@ -338,7 +338,7 @@ fn a_store_that_fails_is_an_error_and_a_further_call_goes_on() {
             after: Option<GrantId>,
             limit: usize,
         ) -> Result<Vec<Grant>, StoreFault> {
-            GrantList::list(&self.0.store.inner, of, after, limit).map_err(StoreFault::Record)
+            GrantList::list(&self.0.store.inner, of, after, limit).map_err(StoreFault::Full)
         }
     }
     let site = site();
@@ -374,7 +374,7 @@ fn an_asynchronous_store_lists_and_ends_the_same() {
     let (id, tokens) = tokens_of(&site, "alice", "web");
     let alice = person("alice");
     assert_eq!(block_on(first(&site.store.inner, GrantsOf::Subject(&alice))), Some(id));
-    let erased: &dyn GrantList<Error = RecordError> = &site.store.inner;
+    let erased: &dyn GrantList<Error = MemoryStoreFull> = &site.store.inner;
     assert_eq!(erased.list(GrantsOf::Subject(&alice), None, 10).unwrap().len(), 1);
     drop(assert_send(end(Arc::new(MemoryStore::default()), site.server.clone(), site.moment(NOW))));
     assert_eq!(block_on(end(&site.store.inner, site.server.clone(), site.moment(NOW))), 1);

@@ -109,7 +109,7 @@ fn a_token_opens_at_its_issuer_alone() {
 fn the_note_of_a_revoked_token_is_of_one_issuer() {
     struct Claims(RefCell<Vec<grantry_server::ClaimId>>, MemoryStore);
     impl Store for Claims {
-        type Error = grantry_server::RecordError;
+        type Error = grantry_server::MemoryStoreFull;
 
         fn read(&self, lookup: &Lookup<'_>) -> Result<Records, Self::Error> {
             self.0.borrow_mut().extend(lookup.claim);

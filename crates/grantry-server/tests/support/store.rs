@@ -2,7 +2,7 @@
 
 use core::cell::{Cell, RefCell};
 
-use grantry_server::{Change, ChangeSet, Grant, Lookup, Outcome, RecordError, Records, Store};
+use grantry_server::{Change, ChangeSet, Grant, Lookup, MemoryStoreFull, Outcome, Records, Store};
 
 /// What goes wrong from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreFault {
     Down,
-    Record(RecordError),
+    Full(MemoryStoreFull),
 }
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl<S> CountingStore<S> {
     }
 }
 
-impl<S: Store<Error = RecordError>> Store for CountingStore<S> {
+impl<S: Store<Error = MemoryStoreFull>> Store for CountingStore<S> {
     type Error = StoreFault;
 
     fn read(&self, lookup: &Lookup<'_>) -> Result<Records, StoreFault> {
@@ -76,7 +76,7 @@ impl<S: Store<Error = RecordError>> Store for CountingStore<S> {
             Some(Fault::NoGrants) => lookup.grant = None,
             Some(Fault::Commit | Fault::CommitAnswer | Fault::Conflict) | None => {}
         }
-        self.inner.read(&lookup).map_err(StoreFault::Record)
+        self.inner.read(&lookup).map_err(StoreFault::Full)
     }
 
     fn commit(&self, changes: &ChangeSet) -> Result<Outcome, StoreFault> {
@@ -86,7 +86,7 @@ impl<S: Store<Error = RecordError>> Store for CountingStore<S> {
             Some(Fault::Conflict) => return Ok(Outcome::Conflict),
             Some(Fault::CommitAnswer | Fault::Read | Fault::NoGrants) | None => {}
         }
-        let outcome = self.inner.commit(changes).map_err(StoreFault::Record)?;
+        let outcome = self.inner.commit(changes).map_err(StoreFault::Full)?;
         if let (Outcome::Applied, Some(Change::Put { grant, .. })) = (outcome, changes.iter().next()) {
             *self.written.borrow_mut() = Some(grant.clone());
         }

@@ -7,7 +7,7 @@ use grantry_core::{HttpRequest, SecretString, base64url, form};
 use grantry_jwt::{JwkSet, SigningInput, SigningKey};
 use grantry_server::{
     AccessTokenFormat, AssertionKeys, AssertionSecret, Client, ClientAuthentication, Difference, MemoryStore,
-    Policy, RecordError, Recorded, Recording, RedactError, ReplayError, Replayed, RunError, SendStore,
+    MemoryStoreFull, Policy, Recorded, Recording, RedactError, ReplayError, Replayed, RunError, SendStore,
     Server, Signature, Signer, Token, TokenAnswer, Transcript, TranscriptError, record, record_async,
     record_with_signer,
 };
@@ -150,7 +150,7 @@ fn an_asynchronous_store_is_recorded_the_same() {
     fn assert_send<T: Send>(value: T) -> T {
         value
     }
-    async fn sent<S: SendStore<Error = RecordError>>(
+    async fn sent<S: SendStore<Error = MemoryStoreFull>>(
         store: S,
         recording: Recording<Token>,
         moment: grantry_core::Moment,
