@@ -12,12 +12,14 @@ use core::fmt;
 use grantry_core::base64url::Codec;
 use grantry_core::{Issuer, SecretBytes, SecretString, UnixTime, base64url};
 use ring::hmac;
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 use crate::denial::Reason;
 use crate::grant::{Grant, GrantId};
+
+mod mac;
+
+use mac::{Mac, MacKey};
 
 /// What a handle is good for. One kind is never taken for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +185,7 @@ pub(crate) struct HandleRing(Vec<RingKey>);
 #[derive(Clone)]
 struct RingKey {
     id: u8,
-    handles: hmac::Key,
+    handles: MacKey,
     seals: hmac::Key,
     user_codes: hmac::Key,
 }
@@ -193,14 +195,15 @@ impl HandleRing {
     pub(crate) fn new(issuer: &Issuer, keys: &[HandleKey]) -> Self {
         let derive = |key: &HandleKey, purpose: &str| {
             let root = hmac::Key::new(hmac::HMAC_SHA256, key.secret.expose());
-            let label = format!("grantry {purpose} v1\0{issuer}");
-            hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, label.as_bytes()).as_ref())
+            hmac::sign(&root, format!("grantry {purpose} v1\0{issuer}").as_bytes())
         };
+        let key_for =
+            |key: &HandleKey, purpose: &str| hmac::Key::new(hmac::HMAC_SHA256, derive(key, purpose).as_ref());
         let ring_key = |key: &HandleKey| RingKey {
             id: key.id,
-            handles: derive(key, "handle"),
-            seals: derive(key, "seal"),
-            user_codes: derive(key, "user code"),
+            handles: MacKey::new(&derive(key, "handle")),
+            seals: key_for(key, "seal"),
+            user_codes: key_for(key, "user code"),
         };
         Self(keys.iter().map(ring_key).collect())
     }
@@ -226,7 +229,7 @@ impl HandleRing {
             return SecretString::from(String::new());
         };
         let bytes = body.to_bytes(key.id);
-        let mac = Mac::of(&key.handles, &bytes);
+        let mac = key.handles.mac(&bytes);
         let prefix = body.kind.prefix();
         let mut text = Vec::with_capacity(prefix.len() + TEXT_BYTES);
         text.extend(prefix.as_bytes());
@@ -254,7 +257,7 @@ impl HandleRing {
         let second = second.try_into().map_err(|_| HandleFault::Malformed)?;
         let body = Body::from_bytes(kind, body_bytes).ok_or(HandleFault::Forged)?;
         let key = body_bytes.get(1).and_then(|id| self.0.iter().find(|key| key.id == *id));
-        let mac = Mac::of(&key.ok_or(HandleFault::Forged)?.handles, body_bytes);
+        let mac = key.ok_or(HandleFault::Forged)?.handles.mac(body_bytes);
         if bool::from(mac.first.ct_eq(first)) {
             Ok(Opened { body, mac, second })
         } else {
@@ -286,30 +289,6 @@ impl HandleRing {
         let key = self.0.iter().find(|candidate| candidate.id == key);
         key.is_some_and(|key| hmac::verify(&key.seals, text, tag).is_ok())
     }
-}
-
-/// The MAC of a body: half of it stands in the handle, and half stays here.
-struct Mac {
-    first: [u8; HALF_BYTES],
-    kept: Zeroizing<[u8; HALF_BYTES]>,
-}
-
-impl Mac {
-    fn of(key: &hmac::Key, body: &[u8; BODY_BYTES]) -> Self {
-        let mac = hmac::sign(key, body);
-        let (first, kept) = mac.as_ref().split_at_checked(HALF_BYTES).unwrap_or_default();
-        Self { first: left_half(first), kept: Zeroizing::new(left_half(kept)) }
-    }
-
-    /// The half that only who knows the salt can make, from the half that only who knows the key has.
-    fn salted(&self, salt: &[u8; 16]) -> [u8; HALF_BYTES] {
-        let digest = Sha256::new().chain_update(self.kept.as_slice()).chain_update(salt).finalize();
-        left_half(&digest)
-    }
-}
-
-fn left_half(bytes: &[u8]) -> [u8; HALF_BYTES] {
-    bytes.first_chunk().copied().unwrap_or_default()
 }
 
 /// A handle whose first half is right: the server's key made it.
