@@ -141,7 +141,7 @@ fn in_authorization(request: &HttpRequest) -> Result<Option<SecretString>, Beare
     Ok(Some(SecretString::from(credentials.trim_start_matches(' '))))
 }
 
-fn access_token(form: &Form) -> Option<SecretString> {
+fn access_token(form: &Form<'_>) -> Option<SecretString> {
     form.get("access_token").map(SecretString::from)
 }
 

@@ -7,7 +7,7 @@
 //! without a value counts as omitted.
 
 use alloc::{string::String, vec::Vec};
-use core::{fmt, ops::Range};
+use core::fmt;
 
 use zeroize::Zeroizing;
 
@@ -35,28 +35,34 @@ impl Known {
     }
 }
 
-/// The known parameters of a form or query. Values are wiped when dropped and never printed.
+/// The known parameters of a form or query, as they stand in its text where they need no decoding. Values are
+/// never printed, and what was decoded is wiped when dropped.
 #[derive(Clone)]
-pub struct Form {
-    /// All values behind each other.
-    text: Zeroizing<String>,
-    parameters: Vec<(&'static str, Range<usize>)>,
+pub struct Form<'a> {
+    parameters: Vec<(&'static str, Value<'a>)>,
 }
 
-impl fmt::Debug for Form {
+/// A name or value.
+#[derive(Clone)]
+enum Value<'a> {
+    Plain(&'a str),
+    Decoded(SecretString),
+}
+
+impl fmt::Debug for Form<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.names()).finish()
     }
 }
 
-impl Form {
+impl<'a> Form<'a> {
     /// Reads the form in the body of a request.
     ///
     /// # Errors
     ///
     /// [`FormError::ContentType`] when the body is not declared to be a form, and the errors of
     /// [`Form::parse`].
-    pub fn from_request(request: &HttpRequest, known: &Known) -> Result<Self, FormError> {
+    pub fn from_request(request: &'a HttpRequest, known: &Known) -> Result<Self, FormError> {
         // RFC 9110 section 8.3.1: a media type compares without regard to case, parameters aside.
         let media_type = request.headers.only("Content-Type").and_then(|value| value.split(';').next());
         let is_form = |media_type: &str| {
@@ -73,7 +79,7 @@ impl Form {
     /// # Errors
     ///
     /// [`FormError`] names the rule that the text breaks.
-    pub fn parse(text: &[u8], known: &Known) -> Result<Self, FormError> {
+    pub fn parse(text: &'a [u8], known: &Known) -> Result<Self, FormError> {
         let (form, repeated) = Self::parse_reporting_repeats(text, known)?;
         repeated.map_or(Ok(form), |name| Err(FormError::Repeated(name)))
     }
@@ -86,31 +92,29 @@ impl Form {
     ///
     /// As [`Form::parse`], without [`FormError::Repeated`].
     pub fn parse_reporting_repeats(
-        text: &[u8],
+        text: &'a [u8],
         known: &Known,
     ) -> Result<(Self, Option<&'static str>), FormError> {
         if text.len() > MAX_BYTES {
             return Err(FormError::TooLong);
         }
-        // With room for all from the start, no copy is left behind by growing.
-        let mut form = Self {
-            text: Zeroizing::new(String::with_capacity(text.len())),
-            parameters: Vec::with_capacity(8),
-        };
-        let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
-        for (count, pair) in pairs.enumerate() {
+        // Of most forms every character stands for itself.
+        let is_plain = text.iter().fold(true, |all, byte| all & is_plain(*byte));
+        let text = core::str::from_utf8(text).map_err(|_| FormError::NotUtf8)?;
+        let read = |text| if is_plain { Ok(Value::Plain(text)) } else { Value::read(text) };
+        let mut form = Self { parameters: Vec::with_capacity(8) };
+        for (count, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if count >= MAX_PARAMETERS {
                 return Err(FormError::TooManyParameters);
             }
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let name = find_name(halves.next().unwrap_or_default(), known)?;
-            let start = form.text.len();
-            decode_behind(halves.next().unwrap_or_default(), &mut form.text)?;
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = known.find(read(name)?.as_str());
+            let value = read(value)?;
             let Some(name) = name else { continue };
-            if form.text.get(start..).is_some_and(has_control_character) {
+            if !is_plain && value.as_str().chars().any(char::is_control) {
                 return Err(FormError::ControlCharacter(name));
             }
-            form.parameters.push((name, start..form.text.len()));
+            form.parameters.push((name, value));
         }
         let repeated = form.keep_single(known);
         Ok((form, repeated))
@@ -119,7 +123,7 @@ impl Form {
     /// Drops what has no value or stands twice, and returns the first name of the latter.
     fn keep_single(&mut self, known: &Known) -> Option<&'static str> {
         let found = &self.parameters;
-        let stands_before = |(index, (name, _)): (usize, &(&str, Range<usize>))| {
+        let stands_before = |(index, (name, _)): (usize, &(&str, Value<'_>))| {
             found.iter().take(index).any(|(other, _)| other == name)
         };
         let mut repeated = Vec::new();
@@ -127,7 +131,7 @@ impl Form {
             let count = |name: &str| found.iter().filter(|(other, _)| *other == name).count();
             repeated.extend(known.once.iter().copied().filter(|name| count(name) > 1));
         }
-        self.parameters.retain(|(name, value)| !value.is_empty() && !repeated.contains(name));
+        self.parameters.retain(|(name, value)| !value.as_str().is_empty() && !repeated.contains(name));
         repeated.first().copied()
     }
 
@@ -138,74 +142,83 @@ impl Form {
     }
 
     /// Returns the values of a parameter that may repeat.
-    pub fn all<'a, 'b>(&'a self, name: &'b str) -> impl Iterator<Item = &'a str> + use<'a, 'b> {
+    pub fn all<'b, 'c>(&'b self, name: &'c str) -> impl Iterator<Item = &'b str> + use<'a, 'b, 'c> {
         self.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// Returns the parameters that have a value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let value = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
-        self.parameters.iter().map(move |(name, range)| (*name, value(range)))
+        self.parameters.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// Returns the names that have a value.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.parameters.iter().map(|(name, _)| *name)
     }
-}
 
-/// Finds the known name that stands in a form; most are written without escapes.
-fn find_name(text: &[u8], known: &Known) -> Result<Option<&'static str>, FormError> {
-    match core::str::from_utf8(text) {
-        Ok(name) if !is_encoded(text) => Ok(known.find(name)),
-        _ => decode(text).map(|name| known.find(name.expose())),
+    /// Copies what still stands in the text that was read, for a form that outlives it.
+    #[must_use]
+    pub fn into_owned(self) -> Form<'static> {
+        let parameters = self.parameters.into_iter();
+        Form { parameters: parameters.map(|(name, value)| (name, value.into_owned())).collect() }
     }
 }
 
-fn has_control_character(text: &str) -> bool {
-    // In UTF-8 the control characters outside ASCII begin with this byte.
-    let may_be = |byte: u8| byte < 0x20 || byte == 0x7f || byte == 0xc2;
-    text.bytes().any(may_be) && text.chars().any(char::is_control)
+impl<'a> Value<'a> {
+    fn read(text: &'a str) -> Result<Self, FormError> {
+        if text.bytes().any(is_escape) { decode(text).map(Self::Decoded) } else { Ok(Self::Plain(text)) }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Decoded(text) => text.expose(),
+        }
+    }
+
+    fn into_secret(self) -> SecretString {
+        match self {
+            Self::Plain(text) => SecretString::from(text),
+            Self::Decoded(text) => text,
+        }
+    }
+
+    fn into_owned(self) -> Value<'static> {
+        Value::Decoded(self.into_secret())
+    }
+}
+
+/// Tells whether a byte is a printable ASCII character that stands for itself.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e) && !is_escape(byte)
 }
 
 const fn is_escape(byte: u8) -> bool {
     matches!(byte, b'+' | b'%')
 }
 
-fn is_encoded(text: &[u8]) -> bool {
-    text.iter().copied().any(is_escape)
-}
-
-/// Decodes one name or value.
-fn decode(text: &[u8]) -> Result<SecretString, FormError> {
-    let mut decoded = Zeroizing::new(String::with_capacity(text.len()));
-    decode_behind(text, &mut decoded)?;
-    Ok(SecretString::from(core::mem::take(&mut *decoded)))
-}
-
-/// Decodes one name or value behind a text that has room for it: `+` is a space, `%` begins two
-/// hexadecimal digits.
-fn decode_behind(text: &[u8], decoded: &mut String) -> Result<(), FormError> {
-    let plain = |text| core::str::from_utf8(text).map_err(|_| FormError::NotUtf8);
-    if !is_encoded(text) {
-        decoded.push_str(plain(text)?);
-        return Ok(());
-    }
+/// Decodes one name or value: `+` is a space, `%` begins two hexadecimal digits.
+fn decode(text: &str) -> Result<SecretString, FormError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
-    let mut rest = text.iter();
+    let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let high = rest.next().and_then(|digit| hex(*digit)).ok_or(FormError::Escape)?;
-                let low = rest.next().and_then(|digit| hex(*digit)).ok_or(FormError::Escape)?;
+                let high = rest.next().and_then(hex).ok_or(FormError::Escape)?;
+                let low = rest.next().and_then(hex).ok_or(FormError::Escape)?;
                 high << 4 | low
             }
-            other => *other,
+            other => other,
         });
     }
-    decoded.push_str(plain(&bytes)?);
-    Ok(())
+    match String::from_utf8(core::mem::take(&mut bytes)) {
+        Ok(text) => Ok(SecretString::from(text)),
+        Err(error) => {
+            *bytes = error.into_bytes();
+            Err(FormError::NotUtf8)
+        }
+    }
 }
 
 const fn hex(digit: u8) -> Option<u8> {
@@ -224,7 +237,7 @@ const fn hex(digit: u8) -> Option<u8> {
 ///
 /// [`FormError::Escape`] and [`FormError::NotUtf8`].
 pub fn decode_component(text: &str) -> Result<SecretString, FormError> {
-    decode(text.as_bytes())
+    Value::read(text).map(Value::into_secret)
 }
 
 /// Form-encodes a text by itself, the inverse of [`decode_component`].

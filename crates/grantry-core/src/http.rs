@@ -5,6 +5,8 @@ use core::fmt;
 
 use serde::Serialize;
 
+use crate::json::ObjectWriter;
+
 /// Header fields in order; names compare without regard to case
 /// ([RFC 9110 section 5.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.1)).
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -164,6 +166,12 @@ impl HttpResponse {
             return Self::new(500).with_header("Cache-Control", "no-store");
         };
         Self { status, headers: Headers::of(&NEVER_CACHED_JSON), body }
+    }
+
+    /// Makes a JSON response that no cache keeps from an object of texts and numbers.
+    #[must_use]
+    pub fn json_object(status: u16, object: ObjectWriter) -> Self {
+        Self { status, headers: Headers::of(&NEVER_CACHED_JSON), body: object.finish() }
     }
 
     /// Adds a header field.

@@ -1,9 +1,9 @@
 //! The name of an authorization server.
 
-use alloc::string::String;
+use alloc::{string::String, sync::Arc};
 use core::{fmt, str::FromStr};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use url::{Host, Url};
 
 /// An issuer identifier: an `https` URL without query, fragment and user
@@ -11,9 +11,8 @@ use url::{Host, Url};
 ///
 /// It keeps the text it was made from, and compares by it, byte for byte
 /// ([RFC 9207 section 2.4](https://www.rfc-editor.org/rfc/rfc9207#section-2.4)).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Issuer(String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Issuer(Arc<str>);
 
 impl Issuer {
     /// The longest issuer accepted, in bytes.
@@ -27,7 +26,7 @@ impl Issuer {
     pub fn parse(text: impl Into<String>) -> Result<Self, IssuerError> {
         let text = text.into();
         match check(&text)?.scheme() {
-            "https" => Ok(Self(text)),
+            "https" => Ok(Self(text.into())),
             _ => Err(IssuerError::NotHttps),
         }
     }
@@ -42,8 +41,8 @@ impl Issuer {
         let text = text.into();
         let url = check(&text)?;
         match url.scheme() {
-            "https" => Ok(Self(text)),
-            "http" if is_loopback(&url) => Ok(Self(text)),
+            "https" => Ok(Self(text.into())),
+            "http" if is_loopback(&url) => Ok(Self(text.into())),
             _ => Err(IssuerError::NotHttps),
         }
     }
@@ -52,6 +51,12 @@ impl Issuer {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Serialize for Issuer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -1,7 +1,8 @@
-//! JSON from strangers: bounded, and no member named twice.
+//! JSON from strangers, bounded and with no member named twice; and for them.
 
 mod name;
 mod strict;
+mod writer;
 
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, IgnoredAny};
 
 use strict::{Strict, Verdict};
+pub use writer::ObjectWriter;
 
 /// Reads one JSON text of at most `limit` bytes into `T`, in one pass.
 ///

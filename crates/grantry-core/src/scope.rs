@@ -1,16 +1,17 @@
 //! Scope: a set of tokens ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A set of scope tokens, possibly empty.
 ///
-/// It is kept as its own text: the tokens in the order of their bytes, each once, one space between them.
+/// It is kept as its own text: the tokens in the order of their bytes, each once, one space between them. A clone
+/// shares it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Scope(String);
+pub struct Scope(Option<Arc<str>>);
 
 impl Scope {
     /// The longest scope text accepted, in bytes.
@@ -21,7 +22,7 @@ impl Scope {
     /// Makes the scope without any token.
     #[must_use]
     pub const fn empty() -> Self {
-        Self(String::new())
+        Self(None)
     }
 
     /// Reads the text of a `scope` parameter. The empty text is the empty scope: a caller that
@@ -44,7 +45,7 @@ impl Scope {
         }
         // Most are written by who has a scope already, as it is kept.
         if is_ordered && count <= Self::MAX_TOKENS {
-            return Ok(Self(text.into()));
+            return Ok(Self(Some(text.into())));
         }
         let mut tokens: Vec<&str> = text.split(' ').collect();
         tokens.sort_unstable();
@@ -52,13 +53,13 @@ impl Scope {
         if tokens.len() > Self::MAX_TOKENS {
             return Err(ScopeError::TooManyTokens);
         }
-        Ok(Self(tokens.join(" ")))
+        Ok(Self(Some(tokens.join(" ").into())))
     }
 
     /// Returns the tokens in the order of their bytes, with one space between them.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// Tells whether the set holds `token`, compared byte for byte.
@@ -70,31 +71,31 @@ impl Scope {
     /// Tells whether every token of this scope is in `other`.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
-        self.iter().all(|token| other.contains(token))
+        self == other || self.iter().all(|token| other.contains(token))
     }
 
     /// Tells whether the set has no token.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Returns the tokens in the order of their bytes.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.split(' ').filter(|token| !token.is_empty())
+        self.as_str().split(' ').filter(|token| !token.is_empty())
     }
 
     /// Returns the tokens that `keep` selects.
     #[must_use]
     pub fn filter(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
-        let mut kept = String::with_capacity(self.0.len());
+        let mut kept = String::with_capacity(self.as_str().len());
         for token in self.iter().filter(|token| keep(token)) {
             if !kept.is_empty() {
                 kept.push(' ');
             }
             kept.push_str(token);
         }
-        Self(kept)
+        Self((!kept.is_empty()).then(|| kept.into()))
     }
 }
 
@@ -111,13 +112,13 @@ fn scope_token(token: &str) -> Result<&str, ScopeError> {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl Serialize for Scope {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(self.as_str())
     }
 }
 

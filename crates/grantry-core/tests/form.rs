@@ -28,15 +28,15 @@ const KNOWN: Known = Known {
     many: &["resource", "audience"],
 };
 
-fn parse(text: impl AsRef<[u8]>) -> Result<Form, FormError> {
-    Form::parse(text.as_ref(), &KNOWN)
+fn parse(text: impl AsRef<[u8]>) -> Result<Form<'static>, FormError> {
+    Form::parse(text.as_ref(), &KNOWN).map(Form::into_owned)
 }
 
-fn pairs(form: &Form) -> Vec<(&str, &str)> {
+fn pairs<'a>(form: &'a Form<'_>) -> Vec<(&'a str, &'a str)> {
     form.names().map(|name| (name, form.get(name).unwrap())).collect()
 }
 
-fn run(vector: &Value) -> Result<Form, FormError> {
+fn run(vector: &Value) -> Result<Form<'static>, FormError> {
     let body = vector["body_b64"].as_str().map_or_else(
         || vector["body"].as_str().unwrap().as_bytes().to_vec(),
         |text| STANDARD.decode(text).unwrap(),
@@ -46,7 +46,7 @@ fn run(vector: &Value) -> Result<Form, FormError> {
         Some(media_type) => request.with_header("content-type", media_type),
         None => request,
     };
-    Form::from_request(&request, &KNOWN)
+    Form::from_request(&request, &KNOWN).map(Form::into_owned)
 }
 
 #[test]

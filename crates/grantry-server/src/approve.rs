@@ -260,7 +260,7 @@ impl Approve {
             terms: Arc::new(Terms {
                 id: interaction.id,
                 salt: pushed.map_or_else(|| moment.random("grant salt"), |pushed| pushed.terms.salt),
-                client_id: interaction.client_id.clone(),
+                client_id: client.id().clone(),
                 scope,
                 resources: interaction.resources.clone(),
                 created_at: now,

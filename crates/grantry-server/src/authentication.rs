@@ -35,7 +35,11 @@ enum Proof {
 
 impl Credentials {
     /// Reads the credentials of a request; exactly one method may stand in it.
-    pub(crate) fn from_request(server: &Server, request: &HttpRequest, form: &Form) -> Result<Self, Reason> {
+    pub(crate) fn from_request(
+        server: &Server,
+        request: &HttpRequest,
+        form: &Form<'_>,
+    ) -> Result<Self, Reason> {
         let mut headers = request.headers.all("Authorization");
         let header = headers.next();
         if headers.next().is_some() {
@@ -146,7 +150,7 @@ fn assertion_key<'a>(
     }
 }
 
-fn from_basic(header: &str, form: &Form) -> Result<Credentials, Reason> {
+fn from_basic(header: &str, form: &Form<'_>) -> Result<Credentials, Reason> {
     let (client_id, secret) = decode_basic(header)?;
     if form.get("client_secret").is_some() {
         return Err(Reason::TwoMethods);
@@ -175,7 +179,7 @@ pub(crate) fn decode_basic(header: &str) -> Result<(ClientId, SecretString), Rea
     Ok((client_id, secret))
 }
 
-fn from_body(form: &Form) -> Result<Credentials, Reason> {
+fn from_body(form: &Form<'_>) -> Result<Credentials, Reason> {
     let client_id = form.get("client_id").ok_or(Reason::NoClient)?;
     let client_id = ClientId::parse(client_id).map_err(|_| Reason::NoClient)?;
     let proof =

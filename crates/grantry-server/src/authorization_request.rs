@@ -52,7 +52,7 @@ pub const MAX_ACR_VALUES_BYTES: usize = 1024;
 /// The parameters of a request, and which of them stood twice.
 #[derive(Debug)]
 pub(crate) struct AuthorizationRequest {
-    pub(crate) form: Form,
+    pub(crate) form: Form<'static>,
     repeated: Option<&'static str>,
     pub(crate) client_id: ClientId,
     /// The person of an ID token that was sent when the request was pushed.
@@ -74,12 +74,12 @@ impl AuthorizationRequest {
         }
         let client_id = form.get("client_id").ok_or(Reason::Missing("client_id"))?;
         let client_id = ClientId::parse(client_id).map_err(|_| Reason::ClientUnknown)?;
-        Ok(Self { form, repeated, client_id, hinted: None })
+        Ok(Self { form: form.into_owned(), repeated, client_id, hinted: None })
     }
 
     /// Takes the parameters of a pushed request.
-    pub(crate) const fn of_form(form: Form, client_id: ClientId, hinted: Option<Subject>) -> Self {
-        Self { form, repeated: None, client_id, hinted }
+    pub(crate) fn of_form(form: Form<'_>, client_id: ClientId, hinted: Option<Subject>) -> Self {
+        Self { form: form.into_owned(), repeated: None, client_id, hinted }
     }
 
     // RFC 6749 section 4.1.2.1: client and redirect URI are judged first, and never by a redirect.
@@ -289,7 +289,7 @@ impl Server {
     }
 }
 
-fn bounded(form: &Form, name: &'static str, limit: usize) -> Result<Option<String>, Reason> {
+fn bounded(form: &Form<'_>, name: &'static str, limit: usize) -> Result<Option<String>, Reason> {
     match form.get(name) {
         Some(value) if value.len() > limit => Err(Reason::TooLong(name)),
         value => Ok(value.map(String::from)),

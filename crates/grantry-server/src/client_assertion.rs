@@ -59,7 +59,7 @@ struct Named {
 impl ClientAssertion {
     /// Reads the assertion of a request and whom it names. What is wrong with it whoever sent it is refused
     /// here, without any store access.
-    pub(crate) fn parse(server: &Server, form: &Form) -> Result<(ClientId, Self), Reason> {
+    pub(crate) fn parse(server: &Server, form: &Form<'_>) -> Result<(ClientId, Self), Reason> {
         // RFC 7521 section 4.2: both parameters, or neither.
         let assertion_type = form.get("client_assertion_type");
         let (Some(token), Some(JWT_BEARER)) = (form.get("client_assertion"), assertion_type) else {

@@ -23,7 +23,7 @@ use crate::transition::{Facts, Presented, step};
 pub(crate) struct ClientRequest(Asked);
 
 impl ClientRequest {
-    pub(crate) fn parse(form: &Form) -> Result<Self, Reason> {
+    pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
         Asked::parse(form).map(Self)
     }
 

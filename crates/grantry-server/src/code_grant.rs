@@ -30,7 +30,7 @@ pub(crate) struct CodeRequest {
 }
 
 impl CodeRequest {
-    pub(crate) fn parse(server: &Server, form: &Form) -> Result<Self, Reason> {
+    pub(crate) fn parse(server: &Server, form: &Form<'_>) -> Result<Self, Reason> {
         let code = form.get("code").ok_or(Reason::Missing("code"))?;
         let code = server.config.handles.present(Kind::Code, code)?;
         Ok(Self {

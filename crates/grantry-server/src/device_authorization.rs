@@ -52,7 +52,7 @@ pub struct DeviceAuthorization {
 #[derive(Debug)]
 struct Asked {
     credentials: Credentials,
-    form: Form,
+    form: Form<'static>,
 }
 
 /// What the device authorization endpoint answers.
@@ -118,7 +118,7 @@ impl Asked {
     fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
         let form = posted_form(request, &KNOWN)?;
         let credentials = Credentials::from_request(server, request, &form)?;
-        Ok(Self { credentials, form })
+        Ok(Self { credentials, form: form.into_owned() })
     }
 }
 
@@ -176,14 +176,14 @@ impl DeviceAuthorization {
         &'a self,
         records: &'a Records,
         now: UnixTime,
-    ) -> Result<(&'a Form, Authenticated<'a>), Reason> {
+    ) -> Result<(&'a Form<'static>, Authenticated<'a>), Reason> {
         let Asked { credentials, form } = self.request.as_ref().map_err(|reason| *reason)?;
         Ok((form, credentials.authenticate(records, now)?))
     }
 
     fn answer(
         &self,
-        form: &Form,
+        form: &Form<'_>,
         client: Authenticated<'_>,
         records: &Records,
         moment: &Moment,

@@ -36,7 +36,7 @@ pub(crate) struct DeviceRequest {
 }
 
 impl DeviceRequest {
-    pub(crate) fn parse(server: &Server, form: &Form) -> Result<Self, Reason> {
+    pub(crate) fn parse(server: &Server, form: &Form<'_>) -> Result<Self, Reason> {
         let code = form.get("device_code").ok_or(Reason::Missing("device_code"))?;
         let device_code = server.config.handles.present(Kind::DeviceCode, code)?;
         Ok(Self { device_code, resources: form.all("resource").map(String::from).collect() })

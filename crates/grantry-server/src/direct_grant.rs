@@ -24,7 +24,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn parse(form: &Form) -> Result<Self, Reason> {
+    pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
         let scope = form.get("scope").map(Scope::parse).transpose().map_err(Reason::Scope)?;
         Ok(Self { scope, resources: form.all("resource").map(String::from).collect() })
     }

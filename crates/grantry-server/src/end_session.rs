@@ -216,7 +216,7 @@ impl fmt::Debug for LogoutParameters {
 }
 
 // RP-Initiated Logout section 2: a client that names itself has to be one that the ID token is for.
-fn client_id(form: &Form, hint: Option<&IdTokenHint>) -> Result<Option<ClientId>, Reason> {
+fn client_id(form: &Form<'_>, hint: Option<&IdTokenHint>) -> Result<Option<ClientId>, Reason> {
     let Some(named) = form.get("client_id") else {
         return Ok(hint.and_then(IdTokenHint::client_id));
     };

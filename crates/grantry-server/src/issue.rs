@@ -4,8 +4,8 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 use core::time::Duration;
 
+use grantry_core::json::ObjectWriter;
 use grantry_core::{HttpResponse, Scope, SecretString, UnixTime};
-use serde::Serialize;
 
 use crate::access_token::AccessTokenClaims;
 use crate::claim_release::{ScopeClaims, for_id_token};
@@ -75,30 +75,24 @@ impl From<TokenSet> for TokenAnswer {
 
 impl TokenResponse {
     fn to_response(&self) -> HttpResponse {
-        #[derive(Serialize)]
-        struct Wire<'a> {
-            access_token: &'a str,
-            token_type: &'static str,
-            expires_in: u64,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            refresh_token: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            id_token: Option<&'a str>,
-            scope: &'a Scope,
-        }
-        HttpResponse::json(
-            200,
-            &Wire {
-                access_token: self.access_token.expose(),
-                token_type: "Bearer",
-                expires_in: self.expires_in,
-                refresh_token: self.refresh_token.as_ref().map(SecretString::expose),
-                id_token: self.id_token.as_ref().map(SecretString::expose),
-                scope: &self.scope,
-            },
-        )
+        let [refresh_token, id_token] =
+            [&self.refresh_token, &self.id_token].map(|token| token.as_ref().map(SecretString::expose));
+        let (access_token, scope) = (self.access_token.expose(), self.scope.as_str());
+        let texts = [Some(access_token), refresh_token, id_token, Some(scope)];
+        let length: usize = texts.into_iter().flatten().map(str::len).sum();
+        let object = ObjectWriter::with_capacity(length.saturating_add(NAMES_BYTES))
+            .text("access_token", access_token)
+            .text("token_type", "Bearer")
+            .number("expires_in", self.expires_in)
+            .optional_text("refresh_token", refresh_token)
+            .optional_text("id_token", id_token)
+            .text("scope", scope);
+        HttpResponse::json_object(200, object)
     }
 }
+
+/// Room for what stands beside the tokens and the scope of a response.
+const NAMES_BYTES: usize = 128;
 
 impl fmt::Debug for TokenResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,9 +203,10 @@ impl Issue<'_> {
         if self.resources.iter().any(|resource| !self.grant.terms.resources.contains(resource)) {
             return Err(Reason::ResourceUnknown);
         }
-        let named = |resource: &str| {
-            self.resources.is_empty() || self.resources.iter().any(|named| named == resource)
-        };
+        if self.resources.is_empty() {
+            return Ok(u8::MAX);
+        }
+        let named = |resource: &str| self.resources.iter().any(|named| named == resource);
         let bits = bits(self.grant.terms.resources.iter().map(String::as_str), named);
         Ok(u8::try_from(bits).unwrap_or(u8::MAX))
     }
@@ -230,8 +225,11 @@ impl Issue<'_> {
             AccessTokenFormat::Jwt => Kind::TokenId,
         };
         let Stamp { serial, since, expires_at, resources } = stamp;
-        let is_whole = self.scope == self.grant.terms.scope;
-        let scope = bits(self.grant.terms.scope.iter(), |token| is_whole || self.scope.contains(token));
+        let scope = if self.scope == self.grant.terms.scope {
+            u64::MAX
+        } else {
+            bits(self.grant.terms.scope.iter(), |token| self.scope.contains(token))
+        };
         let body = Body { kind, grant: self.grant.terms.id, serial, expires_at, scope, resources };
         let handle = self.server.config.handles.mint(body, &self.grant);
         if kind == Kind::AccessToken {
@@ -333,10 +331,8 @@ impl Server {
     pub(crate) fn access_token_lifetime(&self, client: &Client, scope: &Scope) -> Duration {
         let policy = &self.config.policy;
         let general = client.access_token_lifetime().unwrap_or(policy.access_token_lifetime);
-        scope
-            .iter()
-            .filter_map(|token| policy.scope_lifetimes.get(token))
-            .fold(general, |least, own| least.min(*own))
+        let own = policy.scope_lifetimes.iter().filter(|(token, _)| scope.contains(token));
+        own.fold(general, |least, (_, own)| least.min(*own))
     }
 }
 

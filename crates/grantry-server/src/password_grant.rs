@@ -57,7 +57,7 @@ impl fmt::Debug for PasswordRequest {
 }
 
 impl PasswordRequest {
-    pub(crate) fn parse(form: &Form) -> Result<Self, Reason> {
+    pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
         let username = form.get("username").ok_or(Reason::Missing("username"))?;
         let password = form.get("password").ok_or(Reason::Missing("password"))?;
         Ok(Self {

@@ -119,7 +119,7 @@ impl OpenedToken {
 /// Opens any kind of token of this server. The hint of
 /// [RFC 7009 section 2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.1) is not needed: the
 /// token says what it is. `None` for what has not the shape of one.
-fn presented(server: &Server, form: &Form) -> Result<Option<OpenedToken>, Reason> {
+fn presented(server: &Server, form: &Form<'_>) -> Result<Option<OpenedToken>, Reason> {
     let token = form.get("token").ok_or(Reason::Missing("token"))?;
     if let Some(opened) = server.config.handles.present(Kind::RefreshToken, token)? {
         return Ok(Some(OpenedToken::OfGrant(opened)));

@@ -54,7 +54,7 @@ pub struct Push {
 #[derive(Debug)]
 struct PushedRequest {
     credentials: Credentials,
-    form: Form,
+    form: Form<'static>,
 }
 
 /// What the endpoint for pushed requests answers.
@@ -102,7 +102,7 @@ impl PushedRequest {
     /// above all the client's secret, is stored nowhere.
     fn parse(server: &Server, request: &HttpRequest) -> Result<Self, Reason> {
         let credentials = Credentials::from_request(server, request, &form_of(request, &CREDENTIALS)?)?;
-        Ok(Self { credentials, form: form_of(request, &authorization_request::KNOWN)? })
+        Ok(Self { credentials, form: form_of(request, &authorization_request::KNOWN)?.into_owned() })
     }
 
     /// The request as it is stored.
@@ -115,7 +115,7 @@ impl PushedRequest {
     }
 }
 
-fn form_of(request: &HttpRequest, known: &Known) -> Result<Form, Reason> {
+fn form_of<'a>(request: &'a HttpRequest, known: &Known) -> Result<Form<'a>, Reason> {
     let too_long = |reason| {
         if reason == Reason::Form(FormError::TooLong) { Reason::PushedRequestTooLong } else { reason }
     };

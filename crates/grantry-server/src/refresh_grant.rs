@@ -30,7 +30,7 @@ pub(crate) struct RefreshRequest {
 }
 
 impl RefreshRequest {
-    pub(crate) fn parse(server: &Server, form: &Form) -> Result<Self, Reason> {
+    pub(crate) fn parse(server: &Server, form: &Form<'_>) -> Result<Self, Reason> {
         let token = form.get("refresh_token").ok_or(Reason::Missing("refresh_token"))?;
         let refresh_token = server.config.handles.present(Kind::RefreshToken, token)?;
         let scope = form.get("scope").map(Scope::parse).transpose().map_err(Reason::Scope)?;

@@ -113,7 +113,7 @@ impl TokenRequest {
 }
 
 impl GrantRequest {
-    fn parse(server: &Server, form: &Form) -> Result<Self, Reason> {
+    fn parse(server: &Server, form: &Form<'_>) -> Result<Self, Reason> {
         let grant_type = form.get("grant_type").ok_or(Reason::Missing("grant_type"))?;
         let grant_type = GrantType::parse(grant_type).filter(|grant_type| server.serves(*grant_type));
         match grant_type.ok_or(Reason::GrantTypeUnknown)? {
@@ -298,7 +298,7 @@ pub(crate) fn refuse_and_write(
 }
 
 /// Reads the form of an endpoint that clients call.
-pub(crate) fn posted_form(request: &HttpRequest, known: &Known) -> Result<Form, Reason> {
+pub(crate) fn posted_form<'a>(request: &'a HttpRequest, known: &Known) -> Result<Form<'a>, Reason> {
     // RFC 6749 section 3.2: the client uses POST, and nothing in the URL counts.
     if request.method != "POST" {
         return Err(Reason::NotPost);

@@ -42,7 +42,7 @@ fn approved(site: &Site, response_type: &str) -> Reply<Answered> {
     site.approve(site.interaction("web", &changes(response_type), NOW), NOW)
 }
 
-fn refused(reply: Reply<Authorization>) -> (Form, Reason) {
+fn refused(reply: Reply<Authorization>) -> (Form<'static>, Reason) {
     let Authorization::Redirect(redirect) = reply.answer else { panic!("{:?}", reply.event) };
     (fragment(&redirect), reply.event.denial.unwrap().reason)
 }

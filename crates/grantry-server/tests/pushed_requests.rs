@@ -113,7 +113,7 @@ fn rfc9126_2_2_a_good_request_is_kept_under_a_request_uri() {
     }
 }
 
-fn response_of(reply: &Reply<Answered>) -> form::Form {
+fn response_of(reply: &Reply<Answered>) -> form::Form<'static> {
     response(redirect(reply))
 }
 

@@ -150,17 +150,17 @@ pub(crate) fn basic(client: &str, secret: &str) -> String {
 }
 
 /// Reads the response parameters of a redirect; a repeated one fails.
-pub(crate) fn response(redirect: &Redirect) -> Form {
+pub(crate) fn response(redirect: &Redirect) -> Form<'static> {
     const RESPONSE: Known = Known {
         once: &["code", "state", "iss", "error", "error_description", "code_challenge", "a", "b"],
         many: &[],
     };
     let url = redirect.url().expose();
-    Form::parse(url.split_once('?').unwrap().1.as_bytes(), &RESPONSE).unwrap()
+    Form::parse(url.split_once('?').unwrap().1.as_bytes(), &RESPONSE).unwrap().into_owned()
 }
 
 /// Reads the response parameters that stand in the fragment; nothing of them may stand in the query.
-pub(crate) fn fragment(redirect: &Redirect) -> Form {
+pub(crate) fn fragment(redirect: &Redirect) -> Form<'static> {
     const RESPONSE: Known = Known {
         once: &[
             "access_token",
@@ -177,7 +177,7 @@ pub(crate) fn fragment(redirect: &Redirect) -> Form {
     };
     let (before, fragment) = redirect.url().expose().split_once('#').unwrap();
     assert!(!before.contains('?'));
-    Form::parse(fragment.as_bytes(), &RESPONSE).unwrap()
+    Form::parse(fragment.as_bytes(), &RESPONSE).unwrap().into_owned()
 }
 
 /// A server with the clients of [`clients`], and moments that never repeat.
