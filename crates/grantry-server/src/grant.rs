@@ -70,6 +70,12 @@ impl Subject {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the identifier as text that shares its place.
+    #[must_use]
+    pub fn to_arc(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
 }
 
 impl fmt::Display for Subject {

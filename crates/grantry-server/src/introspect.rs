@@ -1,12 +1,10 @@
 //! The introspection endpoint ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
+use grantry_core::json::ObjectWriter;
 use grantry_core::{ClientId, HttpRequest, HttpResponse, Issuer, Moment, Scope, UnixTime};
-use serde::Serialize;
-use serde_json::json;
 
-use crate::access_token::one_or_several;
 use crate::authentication::Authenticated;
 use crate::client::{Client, IntrospectionRight};
 use crate::decision::Decision;
@@ -51,7 +49,7 @@ pub enum Introspection {
 
 /// What is said of a live token
 /// ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ActiveToken {
     /// The scope of the token.
@@ -59,26 +57,21 @@ pub struct ActiveToken {
     /// The client it was issued to.
     pub client_id: ClientId,
     /// The person it speaks for, or the client, where that speaks for itself.
-    pub sub: String,
+    pub sub: Arc<str>,
     /// When it expires.
     pub exp: UnixTime,
     /// When it was issued, of an access token without a record.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<UnixTime>,
     /// Who issued it.
     pub iss: Issuer,
     /// Whom an access token is for.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "one_or_several")]
     pub aud: Vec<String>,
     /// `Bearer` for an access token.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<&'static str>,
     /// In which context the person logged in
     /// ([RFC 9470 section 6.2](https://www.rfc-editor.org/rfc/rfc9470#section-6.2)).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
     /// When the person logged in.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<UnixTime>,
 }
 
@@ -86,19 +79,37 @@ impl Introspection {
     /// Makes the response to send.
     #[must_use]
     pub fn to_response(&self) -> HttpResponse {
-        #[derive(Serialize)]
-        struct Wire<'a> {
-            active: bool,
-            #[serde(flatten)]
-            token: &'a ActiveToken,
-        }
         match self {
-            Self::Active(token) => HttpResponse::json(200, &Wire { active: true, token }),
-            Self::Inactive => HttpResponse::json(200, &json!({ "active": false })),
+            Self::Active(token) => token.to_response(),
+            Self::Inactive => {
+                HttpResponse::json_object(200, ObjectWriter::default().boolean("active", false))
+            }
             Self::Denied(denial) => denial.to_response(),
         }
     }
 }
+
+impl ActiveToken {
+    fn to_response(&self) -> HttpResponse {
+        let seconds = |time: Option<UnixTime>| time.map(UnixTime::as_secs);
+        let object = ObjectWriter::with_capacity(ROOM_BYTES)
+            .boolean("active", true)
+            .text("scope", self.scope.as_str())
+            .text("client_id", self.client_id.as_str())
+            .text("sub", &self.sub)
+            .number("exp", self.exp.as_secs())
+            .optional_number("iat", seconds(self.iat))
+            .text("iss", self.iss.as_str())
+            .one_or_several("aud", &self.aud)
+            .optional_text("token_type", self.token_type)
+            .optional_text("acr", self.acr.as_deref())
+            .optional_number("auth_time", seconds(self.auth_time));
+        HttpResponse::json_object(200, object)
+    }
+}
+
+/// Room for a typical answer; a longer one grows.
+const ROOM_BYTES: usize = 384;
 
 impl Operation for Introspect {
     type Reply = Reply<Introspection>;
@@ -169,17 +180,16 @@ impl Server {
         if now >= exp || has_ended || !(is_access_token || token.is_live_refresh_token(grant)) {
             return None;
         }
-        let resources =
-            if is_access_token { grant.resources_of_bits(token.body.resources) } else { Vec::new() };
+        let resources = if is_access_token { token.body.resources } else { 0 };
         let person = grant.terms.person.as_ref();
         Some(ActiveToken {
             scope,
             client_id: grant.terms.client_id.clone(),
-            sub: grant.subject().map_or(grant.terms.client_id.as_str(), Subject::as_str).into(),
+            sub: grant.subject().map_or_else(|| grant.terms.client_id.to_arc(), Subject::to_arc),
             exp,
             iat: None,
             iss: self.config.issuer.clone(),
-            aud: resources.into_iter().map(String::from).collect(),
+            aud: grant.resources_of_bits(resources).map(String::from).collect(),
             token_type: is_access_token.then_some("Bearer"),
             acr: person.and_then(|person| person.acr.clone()),
             auth_time: person.map(|person| person.authenticated_at),
@@ -191,7 +201,7 @@ impl Server {
         (now < claims.exp && !has_ended).then(|| ActiveToken {
             scope: claims.scope.clone(),
             client_id: claims.client_id.clone(),
-            sub: claims.client_id.as_str().into(),
+            sub: claims.client_id.to_arc(),
             exp: claims.exp,
             iat: Some(claims.iat),
             iss: self.config.issuer.clone(),
@@ -216,11 +226,9 @@ fn may_introspect(client: &Client, found: &Found<'_>) -> bool {
         && match (client.introspection(), found) {
             (IntrospectionRight::Own, _) => false,
             (IntrospectionRight::AccessTokens, _) => true,
-            (IntrospectionRight::AccessTokensFor(own), Found::OfGrant(token, record)) => record
-                .grant
-                .resources_of_bits(token.body.resources)
-                .iter()
-                .any(|resource| own.contains(*resource)),
+            (IntrospectionRight::AccessTokensFor(own), Found::OfGrant(token, record)) => {
+                record.grant.resources_of_bits(token.body.resources).any(|resource| own.contains(resource))
+            }
             (IntrospectionRight::AccessTokensFor(own), Found::Stateless(claims)) => {
                 claims.audiences().iter().any(|resource| own.contains(resource))
             }

@@ -1,6 +1,6 @@
 //! What a client gets for a grant: access token, refresh token, ID token.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String};
 use core::fmt;
 use core::time::Duration;
 
@@ -239,7 +239,7 @@ impl Issue<'_> {
         AccessToken::Jwt(Box::new(AccessTokenClaims {
             iss: self.server.config.issuer.clone(),
             sub: person.map_or(self.grant.terms.client_id.as_str(), |person| person.subject.as_str()).into(),
-            aud: self.grant.resources_of_bits(resources).into_iter().map(String::from).collect(),
+            aud: self.grant.resources_of_bits(resources).map(String::from).collect(),
             client_id: self.grant.terms.client_id.clone(),
             scope: self.scope.clone(),
             exp: expires_at,
@@ -339,14 +339,17 @@ impl Server {
 impl Grant {
     /// Reads the scope that an access token names.
     pub(crate) fn scope_of_bits(&self, bits: u64) -> Scope {
+        if bits == u64::MAX {
+            return self.terms.scope.clone();
+        }
         let mut bits = Bits(bits);
         self.terms.scope.filter(|_| bits.next())
     }
 
     /// Reads the resources that an access token names.
-    pub(crate) fn resources_of_bits(&self, bits: u8) -> Vec<&str> {
+    pub(crate) fn resources_of_bits(&self, bits: u8) -> impl Iterator<Item = &str> {
         let mut bits = Bits(bits.into());
-        self.terms.resources.iter().map(String::as_str).filter(|_| bits.next()).collect()
+        self.terms.resources.iter().map(String::as_str).filter(move |_| bits.next())
     }
 }
 

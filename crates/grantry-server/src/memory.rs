@@ -2,6 +2,7 @@
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use core::fmt;
+use core::iter;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -104,11 +105,9 @@ impl MemoryStore {
     }
 
     fn sweep_shard(&self, shard: &mut Shard, now: UnixTime) -> usize {
-        let mut dropped = shard.drop_claims(now);
-        while let Some(grant) = shard.pop_due(now) {
-            lock(&self.index).remove(&grant);
-            dropped += 1;
-        }
+        let claims = iter::from_fn(|| shard.pop_due_claim(now)).count();
+        let grants = iter::from_fn(|| shard.pop_due(now));
+        let dropped = claims + grants.map(|grant| lock(&self.index).remove(&grant)).count();
         self.kept.fetch_sub(dropped, Ordering::Relaxed);
         dropped
     }

@@ -148,7 +148,7 @@ fn rfc7662_4_a_client_token_is_described_to_its_client_and_its_audience() {
         let (described, count) = site.store.count(|| active(&site, "web", &answer.access_token, NOW + 1));
         let described = described.unwrap();
         assert_eq!(count, counts);
-        assert_eq!(described.sub, "web");
+        assert_eq!(&*described.sub, "web");
         assert_eq!(described.client_id, client_id("web"));
         assert_eq!((described.scope.clone(), described.exp), (scope("write"), time(NOW + 600)));
         assert_eq!((described.aud.clone(), described.token_type), (vec![BANK.to_owned()], Some("Bearer")));

@@ -96,7 +96,7 @@ fn oidc_core_3_2_2_10_an_id_token_beside_an_access_token_has_its_hash() {
         let Introspection::Active(active) = site.introspect("web", &access_token, NOW) else {
             panic!("not alive");
         };
-        assert_eq!((active.sub.as_str(), active.scope), ("alice", scope("openid read write")));
+        assert_eq!((&*active.sub, active.scope), ("alice", scope("openid read write")));
         assert!(!site.is_active(&access_token, NOW + 600));
         site.revoke("web", &access_token, NOW);
         assert!(!site.is_active(&access_token, NOW));

@@ -277,5 +277,5 @@ fn rfc9068_4_a_client_token_is_looked_up_by_signature_and_type() {
     mixed["scope"] = json!("admin");
     let mixed = SecretString::from(support::KEY.sign_claims(Some("at+jwt"), &mixed).unwrap());
     let Introspection::Active(active) = site.introspect("web", &mixed, NOW) else { unreachable!("alive") };
-    assert_eq!((active.sub.as_str(), active.scope.to_string()), ("alice", "openid read write".into()));
+    assert_eq!((&*active.sub, active.scope.to_string()), ("alice", "openid read write".into()));
 }

@@ -153,7 +153,7 @@ fn rfc6749_6_refresh_tokens_of_passwords_follow_the_policy() {
     let Introspection::Active(active) = site.introspect("web", &with.access_token, NOW) else {
         unreachable!("alive");
     };
-    assert_eq!((active.sub.as_str(), active.auth_time), ("alice", Some(time(LOGIN))));
+    assert_eq!((&*active.sub, active.auth_time), ("alice", Some(time(LOGIN))));
     issued(site.refresh("web", refresh_token(&with), NOW));
 }
 

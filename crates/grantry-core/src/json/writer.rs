@@ -1,9 +1,9 @@
 //! Answers as JSON.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-/// Writes one JSON object of texts and numbers, member by member.
+/// Writes one JSON object of texts and numbers, member by member. The names stand as they are given.
 ///
 /// Most answers hold nothing but tokens, names and URLs, of which no character has to be escaped: such a text
 /// is copied as it stands.
@@ -18,14 +18,14 @@ impl ObjectWriter {
     }
 
     /// Adds a text.
-    pub fn text(mut self, name: &str, value: &str) -> Self {
+    pub fn text(mut self, name: &'static str, value: &str) -> Self {
         self.name(name);
         self.quoted(value);
         self
     }
 
     /// Adds a text that may be absent.
-    pub fn optional_text(self, name: &str, value: Option<&str>) -> Self {
+    pub fn optional_text(self, name: &'static str, value: Option<&str>) -> Self {
         match value {
             Some(value) => self.text(name, value),
             None => self,
@@ -33,7 +33,7 @@ impl ObjectWriter {
     }
 
     /// Adds a whole number.
-    pub fn number(mut self, name: &str, value: u64) -> Self {
+    pub fn number(mut self, name: &'static str, value: u64) -> Self {
         self.name(name);
         let first = self.0.len();
         let mut rest = value;
@@ -48,6 +48,38 @@ impl ObjectWriter {
         self
     }
 
+    /// Adds a whole number that may be absent.
+    pub fn optional_number(self, name: &'static str, value: Option<u64>) -> Self {
+        match value {
+            Some(value) => self.number(name, value),
+            None => self,
+        }
+    }
+
+    /// Adds `true` or `false`.
+    pub fn boolean(mut self, name: &'static str, value: bool) -> Self {
+        self.name(name);
+        self.0.extend(if value { b"true".as_slice() } else { b"false" });
+        self
+    }
+
+    /// Adds a text, where there is one, or an array of texts, where there are several; nothing for none.
+    pub fn one_or_several(mut self, name: &'static str, values: &[String]) -> Self {
+        match values {
+            [] => self,
+            [one] => self.text(name, one),
+            several => {
+                self.name(name);
+                for (index, value) in several.iter().enumerate() {
+                    self.0.push(if index == 0 { b'[' } else { b',' });
+                    self.quoted(value);
+                }
+                self.0.push(b']');
+                self
+            }
+        }
+    }
+
     /// Ends the object.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
@@ -55,10 +87,10 @@ impl ObjectWriter {
         self.0
     }
 
-    fn name(&mut self, name: &str) {
-        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
-        self.quoted(name);
-        self.0.push(b':');
+    fn name(&mut self, name: &'static str) {
+        self.0.extend(if self.0.is_empty() { b"{\"" } else { b",\"" });
+        self.0.extend(name.as_bytes());
+        self.0.extend(b"\":");
     }
 
     fn quoted(&mut self, text: &str) {
@@ -89,8 +121,6 @@ impl fmt::Debug for ObjectWriter {
 
 #[cfg(test)]
 mod tests {
-    use alloc::{string::String, vec::Vec};
-
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -101,9 +131,8 @@ mod tests {
         fn rfc8259_7_every_text_and_number_is_read_back(texts: Vec<String>, number: u64) {
             let text = texts.concat();
             let writer = ObjectWriter::default().text("a", &text).number("b", number);
-            let written = writer.optional_text("c", None).optional_text(&text, Some("d")).finish();
-            let mut expected = json!({ "a": text, "b": number });
-            expected[text] = "d".into();
+            let written = writer.optional_text("c", None).optional_text("d", Some(&text)).finish();
+            let expected = json!({ "a": text, "b": number, "d": text });
             prop_assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), expected);
         }
     }
@@ -115,6 +144,12 @@ mod tests {
             assert_eq!(written, serde_json::to_vec(&json!({ "a": text })).unwrap(), "{text:?}");
         }
         assert_eq!(ObjectWriter::default().finish(), b"{}");
+        let texts = ["a", "\"", "c"].map(String::from);
+        let lists =
+            |count| ObjectWriter::default().boolean("b", false).one_or_several("l", &texts[..count]).finish();
+        assert_eq!(lists(0), br#"{"b":false}"#);
+        assert_eq!(lists(1), br#"{"b":false,"l":"a"}"#);
+        assert_eq!(lists(3), br#"{"b":false,"l":["a","\"","c"]}"#);
         assert_eq!(ObjectWriter::default().number("n", u64::MAX).finish(), b"{\"n\":18446744073709551615}");
     }
 }

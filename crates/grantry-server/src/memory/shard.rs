@@ -1,12 +1,12 @@
 //! The grants and one-time identifiers of a store in memory, in parts that are locked by themselves.
 
 use alloc::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BinaryHeap},
     vec::Vec,
 };
 use core::array;
+use core::cmp::Reverse;
 use core::hash::{BuildHasherDefault, Hasher};
-use core::iter;
 use core::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard};
 
@@ -87,12 +87,16 @@ impl DerefMut for LockedShard<'_> {
 #[derive(Default)]
 pub(super) struct Shard {
     grants: Grants,
-    due: BTreeSet<(UnixTime, GrantId)>,
+    /// A grant that ends later than it would have stays under its first time too.
+    due: Due<GrantId>,
     claims: BTreeMap<ClaimId, UnixTime>,
-    due_claims: BTreeSet<(UnixTime, ClaimId)>,
+    due_claims: Due<ClaimId>,
     applied: u64,
     conflicts: u64,
 }
+
+/// The first to fall due on top.
+type Due<K> = BinaryHeap<Reverse<(UnixTime, K)>>;
 
 #[expect(clippy::disallowed_types, reason = "grants are found by their ids and never iterated")]
 type Grants = std::collections::HashMap<GrantId, Row, BuildHasherDefault<IdHasher>>;
@@ -124,19 +128,16 @@ impl Shard {
     pub(super) fn put(&mut self, version: Version, grant: &Grant) -> Option<Grant> {
         let id = grant.id();
         let before = self.grants.insert(id, Row { version, grant: grant.clone() }).map(|row| row.grant);
-        let (was_due, due) = (before.as_ref().map(Grant::purge_after), grant.purge_after());
-        if was_due != Some(due) {
-            if let Some(was_due) = was_due {
-                self.due.remove(&(was_due, id));
-            }
-            self.due.insert((due, id));
+        let due = grant.purge_after();
+        if before.as_ref().map(Grant::purge_after) != Some(due) {
+            self.due.push(Reverse((due, id)));
         }
         before
     }
 
     pub(super) fn claim(&mut self, id: ClaimId, until: UnixTime) {
         self.claims.insert(id, until);
-        self.due_claims.insert((until, id));
+        self.due_claims.push(Reverse((until, id)));
     }
 
     pub(super) const fn note(&mut self, outcome: Outcome) {
@@ -148,15 +149,21 @@ impl Shard {
 
     /// Drops a grant that has not to be kept any more.
     pub(super) fn pop_due(&mut self, now: UnixTime) -> Option<Grant> {
-        let (_, id) = pop_due(&mut self.due, now)?;
-        self.grants.remove(&id).map(|row| row.grant)
+        loop {
+            let id = pop_due(&mut self.due, now)?;
+            let is_due = self.grants.get(&id).is_some_and(|row| row.grant.purge_after() <= now);
+            if is_due {
+                return self.grants.remove(&id).map(|row| row.grant);
+            }
+        }
     }
 
-    /// Drops the one-time identifiers that have not to be kept any more, and counts them.
-    pub(super) fn drop_claims(&mut self, now: UnixTime) -> usize {
-        let due = iter::from_fn(|| pop_due(&mut self.due_claims, now));
-        due.filter(|(_, id)| self.claims.remove(id).is_some()).count()
+    /// Drops a one-time identifier that has not to be kept any more.
+    pub(super) fn pop_due_claim(&mut self, now: UnixTime) -> Option<ClaimId> {
+        let id = pop_due(&mut self.due_claims, now)?;
+        self.claims.remove(&id).map(|_| id)
     }
+
 
     pub(super) fn add_to(&self, sum: MemoryMetrics) -> MemoryMetrics {
         MemoryMetrics {
@@ -168,9 +175,9 @@ impl Shard {
     }
 }
 
-fn pop_due<I: Copy + Ord>(due: &mut BTreeSet<(UnixTime, I)>, now: UnixTime) -> Option<(UnixTime, I)> {
-    due.first().filter(|(time, _)| *time <= now)?;
-    due.pop_first()
+fn pop_due<K: Copy + Ord>(due: &mut Due<K>, now: UnixTime) -> Option<K> {
+    due.peek().filter(|Reverse((due, _))| *due <= now)?;
+    due.pop().map(|Reverse((_, key))| key)
 }
 
 /// Takes a random id as its own hash. Nobody chooses the ids of grants: they are made of the moment of an
