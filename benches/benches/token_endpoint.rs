@@ -3,6 +3,8 @@
 //!
 //! Each side gets a path, headers and a form that are not parsed yet, and answers with status, headers and
 //! body: routing, form, client authentication, decision, store, clock, entropy and JSON are all in the time.
+//! The host of this workspace takes its seeds from the generator of `rand`, which oauth-as and oxide-auth leave no
+//! host the choice to; a row says what `Moment::now` costs, which asks the system each time.
 //! Each has 1,000 live grants at the start, takes them in turn, and keeps for the whole run what its store
 //! does not drop by itself.
 
@@ -13,7 +15,7 @@ use grantry::core::HttpRequest;
 use grantry::jwt::{Algorithm, Ring};
 use grantry::server::AccessTokenFormat;
 use grantry_benches::{
-    AccessToken, Better, Call, Crowd, Endpoint, Figures, Flow, Key, Memory, OauthAs, OxideAuth, Tour,
+    AccessToken, Better, Call, Crowd, Endpoint, Figures, Flow, Key, Memory, OauthAs, OxideAuth, Seeds, Tour,
     interleaved,
 };
 
@@ -40,6 +42,7 @@ fn main() {
             let times = in_turns(&ours, &oxide_auth, call);
             figures.times_faster(&format!("{what}, against oxide-auth"), times, None);
         }
+        seeds(&mut figures, &ours);
         forged(&mut figures, &ours);
         large(&mut figures, 1_000_000);
         jwt(&mut figures);
@@ -111,6 +114,15 @@ fn memory(figures: &mut Figures, grants: u32) {
     };
     promise("bytes of memory per rotation of one grant", |memory| memory.per_rotation, 0.0);
     promise("bytes of memory per live grant", |memory| memory.per_grant, 700.0);
+}
+
+/// What a host pays that asks the system for every seed.
+fn seeds(figures: &mut Figures, ours: &Crowd<Flow>) {
+    let system = Crowd::new(Flow::new(AccessTokenFormat::Opaque).with_seeds(Seeds::System), 1000);
+    let (with_system, with_process) = in_turns(&system, ours, Call::Refresh);
+    let ratio = with_system.as_secs_f64() / with_process.as_secs_f64();
+    let details = format!("{with_system:.2?} against {with_process:.2?}");
+    figures.add("refresh with Moment::now, against seeds of the process", ratio, Better::Lower, details);
 }
 
 /// A refresh token that looks right and that no key of the server made.

@@ -1,6 +1,6 @@
 //! This workspace as an authorization server.
 
-use grantry::core::{ClientId, HttpRequest, HttpResponse, Issuer, Moment, Scope, SecretBytes};
+use grantry::core::{ClientId, HttpRequest, HttpResponse, Issuer, Moment, Scope, SecretBytes, UnixTime};
 use grantry::jwt::{Algorithm, SigningKey};
 use grantry::server::{
     AccessTokenFormat, Answered, ApplicationType, Approval, Authorization, Client, ClientAuthentication,
@@ -14,18 +14,36 @@ use crate::endpoint::{
 };
 use crate::token::RSA_PEM;
 
-/// A server as a host runs it: every request takes its moment from the clock and the entropy of the system.
+/// A server as a host runs it: every request has a moment of its own.
 #[derive(Debug)]
 pub struct Flow {
     server: Server,
     store: Counted,
+    seeds: Seeds,
+}
+
+/// Where a host takes the seeds of its moments from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the two ways that a host has")]
+pub enum Seeds {
+    /// A generator of the process, seeded by the system now and then: `rand::rng()`.
+    Process,
+    /// The system, one call for each request: [`Moment::now`].
+    System,
 }
 
 impl Flow {
     /// Makes a server that issues access tokens of a format.
     #[must_use]
     pub fn new(format: AccessTokenFormat) -> Self {
-        Self { server: server(format), store: Counted::new([client()]) }
+        Self { server: server(format), store: Counted::new([client()]), seeds: Seeds::Process }
+    }
+
+    /// Sets where seeds come from.
+    #[must_use]
+    pub const fn with_seeds(mut self, seeds: Seeds) -> Self {
+        self.seeds = seeds;
+        self
     }
 
     /// Answers a request of the client, whatever the answer is.
@@ -47,9 +65,18 @@ impl Flow {
     }
 
     fn run<O: Operation>(&self, operation: &O) -> O::Reply {
-        let moment = Moment::now().expect("a clock");
+        let moment = match self.seeds {
+            Seeds::Process => Moment::new(clock(), rand::random()),
+            Seeds::System => Moment::now().expect("a clock"),
+        };
         run(&self.store, operation, moment).expect("a store in memory")
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a host has a clock")]
+fn clock() -> UnixTime {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    UnixTime::from_secs(since_epoch.expect("a clock").as_secs())
 }
 
 impl Endpoint for Flow {

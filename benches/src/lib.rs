@@ -19,7 +19,7 @@ mod tour;
 pub use crowd::{Crowd, Turn};
 pub use endpoint::{Call, Endpoint, Tokens};
 pub use figures::{Better, Figures, interleaved};
-pub use flow::Flow;
+pub use flow::{Flow, Seeds};
 pub use memory::Memory;
 pub use parts::Parts;
 pub use peer_oauth_as::OauthAs;

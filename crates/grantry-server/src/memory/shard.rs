@@ -164,7 +164,6 @@ impl Shard {
         self.claims.remove(&id).map(|_| id)
     }
 
-
     pub(super) fn add_to(&self, sum: MemoryMetrics) -> MemoryMetrics {
         MemoryMetrics {
             grants: sum.grants.saturating_add(self.grants.len()),
