@@ -16,6 +16,7 @@
 //! * Taking it back: [`Server::revoke_grant`], [`GrantList`], [`revoke_all`].
 //! * Stores: [`Store`], [`SendStore`], [`AsyncStore`], [`MemoryStore`]; what they keep: [`Grant`]. Its
 //!   moves are [one table](life_of_a_grant).
+//! * Letting go: [`Sweep`], and [`Swept`] with when to come back.
 //! * Looking back: [`record`] and [`Transcript`].
 //! * Answers: [`Reply`] with its [`Event`], [`Denial`] with its [`Reason`].
 //!
@@ -116,6 +117,7 @@ mod server;
 mod signing;
 mod stateless_token;
 mod store;
+mod sweep;
 mod token;
 mod transcript;
 mod transition;
@@ -170,6 +172,7 @@ pub use run::{
 pub use server::{Endpoints, Server, ServerError};
 pub use signing::IssuerKey;
 pub use store::{AsyncStore, SendStore, Store};
+pub use sweep::{AsyncSweep, SendSweep, Sweep, Swept};
 pub use token::Token;
 pub use transcript::{
     Difference, Recorded, Recording, RedactError, ReplayError, Replayed, Transcript, TranscriptError, record,
