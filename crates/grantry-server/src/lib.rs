@@ -16,7 +16,8 @@
 //! * Taking it back: [`Server::revoke_grant`], [`GrantList`], [`revoke_all`].
 //! * Stores: [`Store`], [`SendStore`], [`AsyncStore`], [`MemoryStore`]; what they keep: [`Grant`]. Its
 //!   moves are [one table](life_of_a_grant).
-//! * Letting go: [`Sweep`], and [`Swept`] with when to come back.
+//! * Letting go: [`Sweep`], and [`Swept`] with when to come back. A host's own store is checked by the module
+//!   `conformance`, behind the feature of that name.
 //! * Looking back: [`record`] and [`Transcript`].
 //! * Answers: [`Reply`] with its [`Event`], [`Denial`] with its [`Reason`].
 //!
@@ -82,6 +83,8 @@ mod client_assertion;
 mod client_authentication;
 mod client_grant;
 mod code_grant;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod decision;
 mod decoy_keys;
 mod denial;
