@@ -117,7 +117,7 @@ impl World {
             8 => self.wait(u64::from(which)),
             _ => {
                 self.wait(u64::from(which) * 100);
-                self.store.sweep(self.now);
+                self.store.sweep_all(self.now);
             }
         }
     }

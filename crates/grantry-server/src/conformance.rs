@@ -27,7 +27,7 @@
 //!     store.put_client(client);
 //!     Ok::<_, Infallible>(())
 //! };
-//! let kit = Kit::new(&store).with_list().with_race().with_clients(register);
+//! let kit = Kit::new(&store).with_list().with_sweep().with_race().with_clients(register);
 //! let report = kit.check(Moment::now()?)?;
 //! for (rule, part) in report.unchecked() {
 //!     println!("without {part} nobody knows whether {rule}");

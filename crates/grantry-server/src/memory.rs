@@ -14,6 +14,7 @@ use crate::grant::{Grant, GrantId};
 use crate::grant_list::{GrantList, GrantsOf, MAX_LISTED_GRANTS, SendGrantList};
 use crate::operation::{Lookup, Records, Version};
 use crate::store::{SendStore, Store};
+use crate::sweep::{SendSweep, Sweep, Swept};
 
 mod index;
 mod shard;
@@ -23,7 +24,7 @@ use shard::{LockedShard, Shard, Shards, key_of};
 
 /// A store in memory, of which two requests for different grants seldom wait for each other.
 ///
-/// Nothing expires by itself: call [`MemoryStore::sweep`] from time to time. A store that is full refuses to
+/// Nothing expires by itself: call [`Sweep::sweep`] from time to time. A store that is full refuses to
 /// keep more, so that strangers who begin devices and pushed requests cannot take all memory.
 pub struct MemoryStore {
     clients: RwLock<BTreeMap<ClientId, Arc<Client>>>,
@@ -92,10 +93,10 @@ impl MemoryStore {
         self.clients.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    /// Drops every record whose time to be kept has passed, and returns how many there were. It looks at no
-    /// other record.
-    pub fn sweep(&self, now: UnixTime) -> usize {
-        self.shards.iter().map(|shard| self.sweep_shard(&mut lock(shard), now)).sum()
+    /// Drops every record whose time to be kept has passed, and returns how many there were; [`Sweep::sweep`]
+    /// in one step. It looks at no other record.
+    pub fn sweep_all(&self, now: UnixTime) -> usize {
+        self.drop_due(now, usize::MAX).removed
     }
 
     /// Counts what is kept and what was done.
@@ -104,9 +105,18 @@ impl MemoryStore {
         self.shards.iter().fold(MemoryMetrics::default(), |sum, shard| lock(shard).add_to(sum))
     }
 
-    fn sweep_shard(&self, shard: &mut Shard, now: UnixTime) -> usize {
-        let claims = iter::from_fn(|| shard.pop_due_claim(now)).count();
-        let grants = iter::from_fn(|| shard.pop_due(now));
+    fn drop_due(&self, now: UnixTime, limit: usize) -> Swept {
+        self.shards.iter().fold(Swept::new(0, None), |sum, shard| {
+            let mut shard = lock(shard);
+            let removed = self.drop_due_of(&mut shard, now, limit.saturating_sub(sum.removed));
+            let next = sum.next.into_iter().chain(shard.next_due()).min();
+            Swept::new(sum.removed.saturating_add(removed), next)
+        })
+    }
+
+    fn drop_due_of(&self, shard: &mut Shard, now: UnixTime, limit: usize) -> usize {
+        let claims = iter::from_fn(|| shard.pop_due_claim(now)).take(limit).count();
+        let grants = iter::from_fn(|| shard.pop_due(now)).take(limit.saturating_sub(claims));
         let dropped = claims + grants.map(|grant| lock(&self.index).remove(&grant)).count();
         self.kept.fetch_sub(dropped, Ordering::Relaxed);
         dropped
@@ -213,6 +223,18 @@ impl SendStore for MemoryStore {
 
     async fn commit(&self, changes: &ChangeSet) -> Result<Outcome, MemoryStoreFull> {
         Store::commit(self, changes)
+    }
+}
+
+impl Sweep for MemoryStore {
+    fn sweep(&self, now: UnixTime, limit: usize) -> Result<Swept, MemoryStoreFull> {
+        Ok(self.drop_due(now, limit))
+    }
+}
+
+impl SendSweep for MemoryStore {
+    async fn sweep(&self, now: UnixTime, limit: usize) -> Result<Swept, MemoryStoreFull> {
+        Sweep::sweep(self, now, limit)
     }
 }
 

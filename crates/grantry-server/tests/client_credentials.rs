@@ -221,9 +221,9 @@ fn the_note_of_a_revoked_token_is_bounded_by_its_expiry() {
     assert_eq!((*until, operation.lookup(&moment).claim), (time(NOW + 600 + margin), Some(*id)));
     assert_eq!(site.store.inner.commit(commit.changes()).unwrap(), Outcome::Applied);
     // A sweep by a clock that is ahead does not bring it back for one that is behind.
-    assert_eq!(site.store.inner.sweep(time(NOW + 600 + margin - 1)), 0);
+    assert_eq!(site.store.inner.sweep_all(time(NOW + 600 + margin - 1)), 0);
     assert_eq!(active(&site, "web", &answer.access_token, NOW + 599), None);
-    assert_eq!(site.store.inner.sweep(time(NOW + 600 + margin)), 1);
+    assert_eq!(site.store.inner.sweep_all(time(NOW + 600 + margin)), 1);
 }
 
 /// The loser of two revocations decides again, and sees that it is done.

@@ -242,7 +242,7 @@ fn rfc9126_2_1_a_client_that_is_not_authenticated_stores_nothing() {
     let (reply, found) = site.store.count(|| site.run(&site.server.push(&other), NOW));
     assert_not_pushed(&reply, 400, "invalid_request", Reason::TwoClients);
     assert_eq!(found, UNTOUCHED);
-    assert_eq!(site.store.inner.sweep(time(u64::MAX)), 0);
+    assert_eq!(site.store.inner.sweep_all(time(u64::MAX)), 0);
 }
 
 /// RFC 9126 section 2.3: the status of what is no POST.
@@ -400,7 +400,7 @@ fn rfc9126_2_2_a_request_uri_expires() {
     assert_unknown(&bring(&site, "web", request_uri.expose(), &[], NOW + 60));
     assert_eq!(asked.expires_at(), time(NOW + 59 + 15 * 60));
     let last = NOW + 59 + 15 * 60 - 1;
-    assert_eq!(site.store.inner.sweep(time(last + 3600)), 0);
+    assert_eq!(site.store.inner.sweep_all(time(last + 3600)), 0);
     let approved = site.approve(asked.clone(), last);
     let late = site.approve(asked, last + 1);
     assert_page(&late, Reason::InteractionExpired);

@@ -168,7 +168,7 @@ fn the_memory_store_applies_all_changes_or_none() {
     assert_eq!(commit(vec![claim(NOW + 1)]), Outcome::Conflict);
     assert_eq!(commit(vec![put(Some(Version::FIRST)), claim(NOW)]), Outcome::Conflict);
     assert_eq!(commit(vec![put(Some(Version::FIRST))]), Outcome::Applied);
-    assert_eq!((store.sweep(time(NOW)), seen()), (1, false));
+    assert_eq!((store.sweep_all(time(NOW)), seen()), (1, false));
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn a_list_keeps_step_with_every_write_and_with_the_sweep() {
     assert_eq!(list(store, GrantsOf::Client(&web)), [id]);
 
     let end = site.store.last_written().purge_after();
-    assert_eq!((store.sweep(end), list(store, GrantsOf::Subject(&alice))), (1, vec![]));
+    assert_eq!((store.sweep_all(end), list(store, GrantsOf::Subject(&alice))), (1, vec![]));
     assert_eq!(list(store, GrantsOf::Client(&web)), []);
 }
 

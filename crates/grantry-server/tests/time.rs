@@ -174,19 +174,19 @@ fn the_cleaner_takes_only_what_is_dead() {
     let interaction = site.interaction("web", &[], NOW);
     let first = code(&site.approve(interaction.clone(), NOW));
     // The code is dead after a minute; the page could still be submitted for 15.
-    assert_eq!(site.store.inner.sweep(time(NOW + 899 + margin)), 0);
+    assert_eq!(site.store.inner.sweep_all(time(NOW + 899 + margin)), 0);
     assert!(matches!(site.approve(interaction.clone(), NOW + 899).answer, Answered::Page(_)));
-    assert_eq!(site.store.inner.sweep(time(NOW + 900 + margin)), 1);
+    assert_eq!(site.store.inner.sweep_all(time(NOW + 900 + margin)), 1);
     assert_denied(&site.redeem("web", &first, NOW + 900), "invalid_grant", Reason::CodeUnknown);
     assert!(matches!(site.approve(interaction, NOW + 900).answer, Answered::Page(_)));
 
     let tokens = site.tokens(NOW);
     let end = NOW + 30 * 24 * 3600;
-    assert_eq!(site.store.inner.sweep(time(end + margin - 1)), 0);
-    assert_eq!(site.store.inner.sweep(time(end + margin)), 1);
+    assert_eq!(site.store.inner.sweep_all(time(end + margin - 1)), 0);
+    assert_eq!(site.store.inner.sweep_all(time(end + margin)), 1);
     let late = site.refresh("web", refresh_token(&tokens), end);
     assert_denied(&late, "invalid_grant", Reason::RefreshTokenUnknown);
-    assert_eq!(site.store.inner.sweep(time(u64::MAX)), 0);
+    assert_eq!(site.store.inner.sweep_all(time(u64::MAX)), 0);
 }
 
 /// Every operation once at each of the times, in turn; whatever it answers, it answers.
@@ -210,7 +210,7 @@ fn everything_at(site: &Site, times: [u64; 6], login: u64) {
     let _ = site.introspect("api", &tokens.access_token, introspected);
     let _ = site.introspect("web", refresh_token(&tokens), introspected);
     let _ = site.revoke("web", &tokens.access_token, revoked);
-    let _ = site.store.inner.sweep(time(revoked));
+    let _ = site.store.inner.sweep_all(time(revoked));
 }
 
 fn seconds() -> impl Strategy<Value = u64> {

@@ -144,7 +144,7 @@ impl World {
             Act::IntrospectAccessToken { by, token } => self.introspect_access_token(grant, by, token),
             Act::Wait { seconds } => self.now += seconds,
             Act::Sweep => {
-                self.store.sweep(UnixTime::from_secs(START + now));
+                self.store.sweep_all(UnixTime::from_secs(START + now));
                 self.given.iter_mut().for_each(|given| given.model.sweep(now));
             }
         }

@@ -164,6 +164,12 @@ impl Shard {
         self.claims.remove(&id).map(|_| id)
     }
 
+    /// When the next record falls due, or an earlier time.
+    pub(super) fn next_due(&self) -> Option<UnixTime> {
+        let claim = self.due_claims.peek().map(|Reverse((due, _))| *due);
+        self.due.peek().map(|Reverse((due, _))| *due).into_iter().chain(claim).min()
+    }
+
     pub(super) fn add_to(&self, sum: MemoryMetrics) -> MemoryMetrics {
         MemoryMetrics {
             grants: sum.grants.saturating_add(self.grants.len()),

@@ -19,8 +19,8 @@ fn a_sweep_leaves_nothing_in_the_indexes() {
     assert_eq!(Store::commit(&store, &put(None, grant())), Ok(Outcome::Applied));
     let filed = || lock(&store.index).len();
     assert_eq!(filed(), (1, 1));
-    assert_eq!((store.sweep(UnixTime::from_secs(end.as_secs() - 1)), filed()), (0, (1, 1)));
-    assert_eq!((store.sweep(end), filed()), (1, (0, 0)));
+    assert_eq!((store.sweep_all(UnixTime::from_secs(end.as_secs() - 1)), filed()), (0, (1, 1)));
+    assert_eq!((store.sweep_all(end), filed()), (1, (0, 0)));
     assert_eq!(store.metrics().grants, 0);
 }
 
@@ -34,7 +34,7 @@ fn a_grant_that_ends_later_than_before_is_kept_until_then() {
     let store = MemoryStore::default();
     assert_eq!(Store::commit(&store, &put(None, first)), Ok(Outcome::Applied));
     assert_eq!(Store::commit(&store, &put(Some(Version::FIRST), later)), Ok(Outcome::Applied));
-    assert_eq!((store.sweep(early), store.sweep(late), store.sweep(late)), (0, 1, 0));
+    assert_eq!((store.sweep_all(early), store.sweep_all(late), store.sweep_all(late)), (0, 1, 0));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_full_store_takes_no_new_record_and_still_changes_old_ones() {
     assert_eq!(Store::commit(&store, &ChangeSet::from_iter([claim(1)])), Ok(Outcome::Applied));
     assert_eq!(Store::commit(&store, &ChangeSet::from_iter([claim(2)])), Err(MemoryStoreFull));
     assert_eq!(Store::commit(&store, &put(Some(Version::FIRST), grant())), Ok(Outcome::Applied));
-    assert_eq!(store.sweep(UnixTime::from_secs(1)), 1);
+    assert_eq!(store.sweep_all(UnixTime::from_secs(1)), 1);
     let both = ChangeSet::from_iter([claim(2), claim(3)]);
     assert_eq!(Store::commit(&store, &both), Err(MemoryStoreFull));
     assert_eq!(Store::commit(&store, &ChangeSet::from_iter([claim(2)])), Ok(Outcome::Applied));

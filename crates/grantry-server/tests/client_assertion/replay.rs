@@ -59,11 +59,11 @@ fn rfc7523_3_a_jti_is_remembered_until_its_assertion_is_dead() {
     assert_eq!(Some(*id), operation.lookup(&site.moment(NOW)).assertion);
     assert_eq!(*until, time(NOW + 60).saturating_add(Grant::CLOCK_MARGIN));
     let _ = site.store.commit(commit.changes()).unwrap();
-    assert_eq!(site.store.inner.sweep(time(NOW + 60)), 0);
+    assert_eq!(site.store.inner.sweep_all(time(NOW + 60)), 0);
     let late = ask("/token", &signed(&json!({})), &[]);
     assert_refused(&site, &late, NOW + 59, Reason::AssertionReplayed);
     assert_refused(&site, &late, NOW + 60, Reason::Assertion(VerifyError::Expired));
-    assert_eq!(site.store.inner.sweep(*until), 1);
+    assert_eq!(site.store.inner.sweep_all(*until), 1);
 }
 
 /// An assertion is used up once it authenticated, and a refusal uses up nothing else.
