@@ -145,8 +145,8 @@ static RECORDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     store.records.into_inner()
 });
 
-/// Any bytes are a grant or an error, a grant is written as bytes that read back as itself, and of its
-/// present form it has no other bytes.
+/// Any bytes are a grant or an error, a grant is written as bytes that read back as itself, and it has no other
+/// bytes.
 pub fn grant_record(data: &[u8]) {
     record(data);
     if let Some((choice, script)) = data.split_first() {
@@ -162,8 +162,7 @@ fn record(bytes: &[u8]) {
     };
     let written = grant.to_bytes();
     assert_eq!(Grant::from_bytes(&written).as_ref(), Ok(&grant));
-    // The first form was JSON.
-    assert!(bytes.first() == Some(&1) || written == bytes, "two spellings of one record");
+    assert_eq!(written, bytes, "two spellings of one record");
     assert!(grant.purge_after() >= grant.expires_at());
     let longer = [bytes, b"x"].concat();
     assert_eq!(Grant::from_bytes(&longer), Err(RecordError::Corrupt), "a record with a tail");

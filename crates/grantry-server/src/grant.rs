@@ -300,17 +300,17 @@ impl fmt::Debug for Grant {
 }
 
 /// Sixteen bytes as base64url text.
-pub(crate) mod sixteen_bytes {
+mod sixteen_bytes {
     use alloc::string::String;
 
     use grantry_core::base64url;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
         base64url::encode(bytes).serialize(serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = base64url::decode(text).map_err(D::Error::custom)?;
         bytes.try_into().map_err(|_| D::Error::custom("not 16 bytes"))

@@ -1,18 +1,16 @@
 //! How a grant is stored: the number of a form, and the form.
 //!
-//! Form 2 is binary: times and lengths as LEB128, counters in four bytes, texts behind their lengths. Form 1 was JSON, and is read.
+//! Form 1 is binary: times and lengths as LEB128, counters in four bytes, texts behind their lengths.
 
-use alloc::{string::String, sync::Arc, vec, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime};
-use serde::Deserialize;
 
 use crate::claims_request::ClaimsRequest;
-use crate::grant::{CodeOrigin, Grant, GrantId, Origin, Person, State, Subject, Terms, sixteen_bytes};
+use crate::grant::{CodeOrigin, Grant, GrantId, Origin, Person, State, Subject, Terms};
 
 /// The form that this release writes.
-const FORM: u8 = 2;
-const JSON_FORM: u8 = 1;
+const FORM: u8 = 1;
 
 /// Why stored bytes are not a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,10 +47,6 @@ impl Grant {
                 let mut reader = Reader(rest);
                 let grant = reader.grant().filter(|_| reader.0.is_empty());
                 grant.ok_or(RecordError::Corrupt)
-            }
-            // serde would also read the members from an array.
-            Some((&JSON_FORM, json @ [b'{', ..])) => {
-                serde_json::from_slice::<FormOne>(json).map(Self::from).map_err(|_| RecordError::Corrupt)
             }
             Some((&form, _)) if form > FORM => Err(RecordError::Newer(form)),
             _ => Err(RecordError::Corrupt),
@@ -325,72 +319,5 @@ impl<'a> Reader<'a> {
         let (bytes, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(bytes)
-    }
-}
-
-/// The first form, of grants that began with a code.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FormOne {
-    id: GrantId,
-    #[serde(with = "sixteen_bytes")]
-    salt: [u8; 16],
-    client_id: ClientId,
-    subject: Subject,
-    scope: Scope,
-    audience: String,
-    redirect_uri: String,
-    redirect_uri_named: bool,
-    code_challenge: CodeChallenge,
-    nonce: Option<String>,
-    authenticated_at: UnixTime,
-    created_at: UnixTime,
-    interaction_until: UnixTime,
-    expires_at: UnixTime,
-    state: StateOne,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum StateOne {
-    CodeIssued,
-    Active { serial: u32, since: UnixTime },
-    Revoked { since: UnixTime },
-}
-
-impl From<FormOne> for Grant {
-    fn from(form: FormOne) -> Self {
-        let terms = Terms {
-            id: form.id,
-            salt: form.salt,
-            client_id: form.client_id,
-            scope: form.scope,
-            resources: vec![form.audience],
-            created_at: form.created_at,
-            origin: Origin::Code(CodeOrigin {
-                redirect_uri: form.redirect_uri,
-                redirect_uri_named: form.redirect_uri_named,
-                code_challenge: form.code_challenge,
-                nonce: form.nonce,
-            }),
-            claims: ClaimsRequest::default(),
-            person: Some(Person {
-                subject: form.subject,
-                authenticated_at: form.authenticated_at,
-                acr: None,
-                amr: Vec::new(),
-                sid: None,
-            }),
-        };
-        Self {
-            terms: Arc::new(terms),
-            expires_at: form.expires_at,
-            kept_until: form.interaction_until,
-            state: match form.state {
-                StateOne::CodeIssued => State::CodeIssued,
-                StateOne::Active { serial, since } => State::Active { serial, since },
-                StateOne::Revoked { since } => State::Revoked { since },
-            },
-        }
     }
 }
