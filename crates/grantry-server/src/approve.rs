@@ -74,7 +74,7 @@ impl Operation for Approve {
             client: Some(&self.interaction.client_id),
             grant: Some(self.interaction.id),
             subject: Some(&self.approval.subject),
-            ..Lookup::default()
+            ..Lookup::of(self.server.issuer())
         }
     }
 
@@ -111,7 +111,7 @@ impl Approve {
         if scope.is_empty() || (interaction.asks_for_id_token() && !scope.contains("openid")) {
             return Err(Reason::Refused);
         }
-        let record = records.grant(interaction.id);
+        let record = records.grant_of(server.issuer(), interaction.id);
         // What was ended is neither repeated nor brought back to life by a page that is still open.
         if record.is_some_and(|record| server.has_ended(&record.grant)) {
             return Err(match interaction.flow {
@@ -260,6 +260,7 @@ impl Approve {
             terms: Arc::new(Terms {
                 id: interaction.id,
                 salt: pushed.map_or_else(|| moment.random("grant salt"), |pushed| pushed.terms.salt),
+                issuer: self.server.issuer().clone(),
                 client_id: client.id().clone(),
                 scope,
                 resources: interaction.resources.clone(),

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use grantry_core::form::{Form, decode_component};
-use grantry_core::{ClientId, HttpRequest, SecretString, UnixTime};
+use grantry_core::{ClientId, HttpRequest, Issuer, SecretString, UnixTime};
 use grantry_jwt::{Header, VerifyingKey};
 
 use crate::client::{Client, GrantType};
@@ -66,8 +66,8 @@ impl Credentials {
     }
 
     /// Says what has to be read to check the credentials.
-    pub(crate) fn lookup(&self) -> Lookup<'_> {
-        let lookup = Lookup { client: Some(&self.client_id), ..Lookup::default() };
+    pub(crate) fn lookup<'a>(&'a self, issuer: &'a Issuer) -> Lookup<'a> {
+        let lookup = Lookup { client: Some(&self.client_id), ..Lookup::of(issuer) };
         match &self.proof {
             Proof::None => lookup,
             Proof::Basic(secret) | Proof::Post(secret) => Lookup { client_secret: Some(secret), ..lookup },

@@ -76,7 +76,7 @@ impl Operation for Authorize {
             Ok(asked) => Lookup {
                 client: Some(&asked.request.client_id),
                 grant: asked.pushed.as_ref().map(|pushed| pushed.body.grant),
-                ..Lookup::default()
+                ..Lookup::of(self.server.issuer())
             },
             Err(_) => Lookup::default(),
         }
@@ -108,7 +108,8 @@ impl Authorize {
                 if is_missing { Err(Reason::NotPushed) } else { trusted.interaction(id, moment.time()) };
             return Ok(reply(&trusted, interaction));
         };
-        let record = records.grant(pushed.body.grant).filter(|record| pushed.belongs_to(&record.grant));
+        let record = records.grant_of(self.server.issuer(), pushed.body.grant);
+        let record = record.filter(|record| pushed.belongs_to(&record.grant));
         let grant = &record.ok_or(Reason::PushedRequestUnknown)?.grant;
         // RFC 9126 section 4: only the pushed parameters count.
         if self.server.has_ended(grant) {

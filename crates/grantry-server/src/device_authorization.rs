@@ -129,7 +129,7 @@ impl Operation for DeviceAuthorization {
         match &self.request {
             Ok(asked) => Lookup {
                 grant: self.user_code(moment, Attempt::First).map(|code| code.grant()),
-                ..asked.credentials.lookup()
+                ..asked.credentials.lookup(self.server.issuer())
             },
             Err(_) => Lookup::default(),
         }
@@ -202,6 +202,7 @@ impl DeviceAuthorization {
             terms: Arc::new(Terms {
                 id: user_code.grant(),
                 salt: moment.random("grant salt"),
+                issuer: self.server.issuer().clone(),
                 client_id: client.id().clone(),
                 scope: client.allowed_scope(scope.as_ref())?,
                 resources: self.server.allowed_resources(form.all("resource"))?,

@@ -58,6 +58,7 @@ impl DirectGrant<'_> {
             terms: Arc::new(Terms {
                 id: GrantId::from_bytes(moment.random("grant id")),
                 salt: moment.random("grant salt"),
+                issuer: server.issuer().clone(),
                 client_id: client.id().clone(),
                 scope: scope.clone(),
                 resources,

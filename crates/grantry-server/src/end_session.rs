@@ -32,7 +32,7 @@ impl Server {
     /// It writes nothing, so a host whose page comes first repeats the request after it, with the parameters
     /// as they were.
     pub fn end_session(&self, request: &HttpRequest) -> EndSession {
-        EndSession { request: LogoutParameters::parse(self, request) }
+        EndSession { server: self.clone(), request: LogoutParameters::parse(self, request) }
     }
 }
 
@@ -40,6 +40,7 @@ impl Server {
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
 pub struct EndSession {
+    server: Server,
     request: Result<LogoutParameters, Reason>,
 }
 
@@ -129,7 +130,7 @@ impl Operation for EndSession {
     type Reply = Reply<SessionEnd>;
 
     fn lookup(&self, _: &Moment) -> Lookup<'_> {
-        Lookup { client: self.client_id(), ..Lookup::default() }
+        Lookup { client: self.client_id(), ..Lookup::of(self.server.issuer()) }
     }
 
     fn decide(&self, records: &Records, _: &Moment) -> Decision<Self::Reply> {

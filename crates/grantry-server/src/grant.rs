@@ -4,7 +4,7 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
 use core::time::Duration;
 
-use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime, base64url};
+use grantry_core::{ClientId, CodeChallenge, Issuer, Scope, UnixTime, base64url};
 use serde::{Deserialize, Serialize};
 
 use crate::claims_request::ClaimsRequest;
@@ -123,6 +123,8 @@ pub struct Grant {
 pub(crate) struct Terms {
     pub(crate) id: GrantId,
     pub(crate) salt: [u8; 16],
+    /// Whose tokens they are; no other issuer takes them.
+    pub(crate) issuer: Issuer,
     pub(crate) client_id: ClientId,
     /// What is granted; while nobody has answered, what is asked for.
     pub(crate) scope: Scope,
@@ -207,6 +209,12 @@ impl Grant {
     #[must_use]
     pub fn id(&self) -> GrantId {
         self.terms.id
+    }
+
+    /// Returns the issuer that made the grant; a column to index. At any other there is no such grant.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.terms.issuer
     }
 
     /// Returns the client that holds the grant; a column to index.

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
-use grantry_core::{ClientId, Moment};
+use grantry_core::{ClientId, Issuer, Moment};
 
 use crate::event::Effect;
 use crate::grant::{Grant, GrantId, Subject};
@@ -14,37 +14,48 @@ use crate::store::{AsyncStore, SendStore, Store};
 /// How many grants a store lists at once: a page for a person, and a round trip that no table makes long.
 pub const MAX_LISTED_GRANTS: usize = 100;
 
-/// Whose grants are listed.
+/// Whose grants at which issuer are listed: nobody is shown, and nothing ends, what they have at another tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a store that ignores one would list the grants of others")]
 pub enum GrantsOf<'a> {
     /// All that a person has granted.
-    Subject(&'a Subject),
+    Subject(&'a Issuer, &'a Subject),
     /// All that a client holds, with requests that wait for a person.
-    Client(&'a ClientId),
+    Client(&'a Issuer, &'a ClientId),
     /// All that a person has granted to one client.
-    SubjectAtClient(&'a Subject, &'a ClientId),
+    SubjectAtClient(&'a Issuer, &'a Subject, &'a ClientId),
 }
 
-impl GrantsOf<'_> {
-    /// Tells whether a grant is one of these.
+impl<'a> GrantsOf<'a> {
+    /// Returns the issuer that made the grants.
     #[must_use]
-    pub fn includes(&self, grant: &Grant) -> bool {
+    pub const fn issuer(&self) -> &'a Issuer {
         match self {
-            Self::Subject(subject) => grant.subject() == Some(*subject),
-            Self::Client(client_id) => grant.client_id() == *client_id,
-            Self::SubjectAtClient(subject, client_id) => {
-                grant.subject() == Some(*subject) && grant.client_id() == *client_id
+            Self::Subject(issuer, _) | Self::Client(issuer, _) | Self::SubjectAtClient(issuer, _, _) => {
+                issuer
             }
         }
     }
 
+    /// Tells whether a grant is one of these.
+    #[must_use]
+    pub fn includes(&self, grant: &Grant) -> bool {
+        let is_of = |subject: &Subject| grant.subject() == Some(subject);
+        let is_held_by = |client_id: &ClientId| grant.client_id() == client_id;
+        grant.issuer() == self.issuer()
+            && match self {
+                Self::Subject(_, subject) => is_of(subject),
+                Self::Client(_, client_id) => is_held_by(client_id),
+                Self::SubjectAtClient(_, subject, client_id) => is_of(subject) && is_held_by(client_id),
+            }
+    }
+
     fn authority(&self) -> Authority {
         match self {
-            Self::Subject(subject) | Self::SubjectAtClient(subject, _) => {
+            Self::Subject(_, subject) | Self::SubjectAtClient(_, subject, _) => {
                 Authority::Subject((*subject).clone())
             }
-            Self::Client(client_id) => Authority::Client((*client_id).clone()),
+            Self::Client(_, client_id) => Authority::Client((*client_id).clone()),
         }
     }
 }
@@ -52,7 +63,7 @@ impl GrantsOf<'_> {
 /// A blocking store that can list grants: for the page of apps with access to an account, and for
 /// [`revoke_all`].
 ///
-/// It needs an index over `(subject, id)` and one over `(client_id, id)`. No endpoint asks for a list.
+/// It needs an index over `(issuer, subject, id)` and one over `(issuer, client_id, id)`. No endpoint asks for a list.
 pub trait GrantList: Store {
     /// Lists the records that are kept, in the order of their ids, after the id `after`.
     ///

@@ -4,7 +4,7 @@
 
 use alloc::{string::String, sync::Arc, vec::Vec};
 
-use grantry_core::{ClientId, CodeChallenge, Scope, UnixTime};
+use grantry_core::{ClientId, CodeChallenge, Issuer, Scope, UnixTime};
 
 use crate::claims_request::ClaimsRequest;
 use crate::grant::{CodeOrigin, Grant, GrantId, Origin, Person, State, Subject, Terms};
@@ -67,6 +67,7 @@ impl Writer {
     fn terms(&mut self, terms: &Terms) {
         self.0.extend(terms.id.as_bytes());
         self.0.extend(terms.salt);
+        self.text(terms.issuer.as_str());
         self.text(terms.client_id.as_str());
         self.text(terms.scope.as_str());
         self.texts(&terms.resources);
@@ -189,6 +190,8 @@ impl<'a> Reader<'a> {
         Some(Terms {
             id: GrantId::from_bytes(*self.bytes()?),
             salt: *self.bytes()?,
+            // What a server was made with, for development too.
+            issuer: Issuer::danger_loopback_http(self.text()?).ok()?,
             client_id: ClientId::parse(self.text()?).ok()?,
             scope: self.scope()?,
             resources: self.texts()?,

@@ -115,7 +115,10 @@ impl Operation for Introspect {
     type Reply = Reply<Introspection>;
 
     fn lookup(&self, _: &Moment) -> Lookup<'_> {
-        self.request.as_ref().map_or_else(|_| Lookup::default(), PresentedToken::lookup)
+        match &self.request {
+            Ok(request) => request.lookup(self.server.issuer()),
+            Err(_) => Lookup::default(),
+        }
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
@@ -154,7 +157,9 @@ impl Introspect {
         }
         let event = Event::new(Endpoint::Introspection, EventKind::TokenIntrospected, Effect::Nothing);
         let of_caller = |event: Event| event.of_client(Some(client.id()));
-        let found = request.found(authenticated, records)?.filter(|found| may_introspect(client, found));
+        let found = request
+            .found(authenticated, self.server.issuer(), records)?
+            .filter(|found| may_introspect(client, found));
         let (answer, event) = match found {
             None => (None, event),
             Some(Found::Stateless(claims)) => (self.server.describe_stateless(claims, now), event),

@@ -80,7 +80,8 @@ impl MemoryStore {
         self
     }
 
-    /// Adds a client or replaces its registration.
+    /// Adds a client or replaces its registration. It is one at every issuer: a host whose tenants have clients of
+    /// their own parts them by [`Lookup::issuer`] in a read of its own.
     pub fn put_client(&self, client: Client) {
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         clients.insert(client.id().clone(), Arc::new(client));

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, sync::Arc};
 
-use grantry_core::{ClientId, Moment, SecretString};
+use grantry_core::{ClientId, Issuer, Moment, SecretString};
 
 use crate::claims::Claims;
 use crate::client::Client;
@@ -43,6 +43,9 @@ impl<O: Operation + ?Sized> Operation for Box<O> {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Lookup<'a> {
+    /// The issuer that asks: a host with tenants over one store parts their clients and people by it. `None`
+    /// where nothing is read.
+    pub issuer: Option<&'a Issuer>,
     /// The client registration to read.
     pub client: Option<&'a ClientId>,
     /// The grant to read.
@@ -57,6 +60,13 @@ pub struct Lookup<'a> {
     /// The secret that the client presents, for hosts that keep slow hashes of client secrets: see
     /// [`SecretDigest`](crate::SecretDigest). Others leave it alone.
     pub client_secret: Option<&'a SecretString>,
+}
+
+impl<'a> Lookup<'a> {
+    /// Begins a lookup of an issuer, which reads nothing yet.
+    pub(crate) fn of(issuer: &'a Issuer) -> Self {
+        Self { issuer: Some(issuer), ..Self::default() }
+    }
 }
 
 impl Lookup<'_> {
@@ -149,6 +159,12 @@ impl Records {
     #[must_use]
     pub fn grant(&self, id: GrantId) -> Option<&Versioned> {
         self.grant.as_ref().filter(|record| record.grant.id() == id)
+    }
+
+    /// Returns the grant, if it is one of the issuer as well: beside the keys of its handles, nothing else parts
+    /// the tenants of one store.
+    pub(crate) fn grant_of(&self, issuer: &Issuer, id: GrantId) -> Option<&Versioned> {
+        self.grant(id).filter(|record| record.grant.issuer() == issuer)
     }
 
     /// Tells whether the one-time identifier of [`Lookup::claim`] was seen before.

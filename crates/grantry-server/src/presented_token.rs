@@ -1,7 +1,7 @@
 //! A token that somebody presents to have it revoked or looked up.
 
 use grantry_core::form::{Form, Known};
-use grantry_core::{ClientId, HttpRequest, UnixTime, base64url};
+use grantry_core::{ClientId, HttpRequest, Issuer, UnixTime, base64url};
 use grantry_jwt::{peek_unverified, verify_jws};
 
 use crate::authentication::{Authenticated, Credentials};
@@ -56,8 +56,8 @@ impl PresentedToken {
         Ok(Self { credentials, token: presented(server, &form) })
     }
 
-    pub(crate) fn lookup(&self) -> Lookup<'_> {
-        let lookup = self.credentials.lookup();
+    pub(crate) fn lookup<'a>(&'a self, issuer: &'a Issuer) -> Lookup<'a> {
+        let lookup = self.credentials.lookup(issuer);
         match &self.token {
             // A forged handle never reaches the store.
             Err(Reason::Forged) => Lookup::default(),
@@ -74,10 +74,11 @@ impl PresentedToken {
     pub(crate) fn found<'a>(
         &'a self,
         _: Authenticated<'_>,
+        issuer: &Issuer,
         records: &'a Records,
     ) -> Result<Option<Found<'a>>, Reason> {
         let token = self.token.as_ref().map_err(|reason| *reason)?.as_ref();
-        Ok(token.and_then(|token| token.found(records)))
+        Ok(token.and_then(|token| token.found(issuer, records)))
     }
 }
 
@@ -105,10 +106,11 @@ impl OpenedToken {
 
     /// Returns the token with its record, if this very record made it; one without a record, if it was
     /// not revoked.
-    pub(crate) fn found<'a>(&'a self, records: &'a Records) -> Option<Found<'a>> {
+    pub(crate) fn found<'a>(&'a self, issuer: &Issuer, records: &'a Records) -> Option<Found<'a>> {
         match self {
             Self::OfGrant(token) => {
-                let record = records.grant(token.body.grant).filter(|record| token.belongs_to(&record.grant));
+                let record = records.grant_of(issuer, token.body.grant);
+                let record = record.filter(|record| token.belongs_to(&record.grant));
                 record.map(|record| Found::OfGrant(token, record))
             }
             Self::Stateless(claims) => (!records.is_claim_seen()).then_some(Found::Stateless(claims)),

@@ -127,7 +127,7 @@ impl Operation for Push {
 
     fn lookup(&self, _: &Moment) -> Lookup<'_> {
         match &self.request {
-            Ok(request) => request.credentials.lookup(),
+            Ok(request) => request.credentials.lookup(self.server.issuer()),
             Err(_) => Lookup::default(),
         }
     }
@@ -187,6 +187,7 @@ impl Push {
             terms: Arc::new(Terms {
                 id,
                 salt: moment.random("grant salt"),
+                issuer: self.server.issuer().clone(),
                 client_id: client.id().clone(),
                 scope: Scope::empty(),
                 resources: interaction.resources,

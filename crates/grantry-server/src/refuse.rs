@@ -74,7 +74,7 @@ impl Operation for Refuse {
 
     fn lookup(&self, _: &Moment) -> Lookup<'_> {
         if self.is_for_device() {
-            Lookup { grant: Some(self.interaction.id), ..Lookup::default() }
+            Lookup { grant: Some(self.interaction.id), ..Lookup::of(self.server.issuer()) }
         } else {
             Lookup::default()
         }
@@ -98,7 +98,8 @@ impl Refuse {
         if self.interaction.issuer != self.server.config.issuer.as_str() {
             return Err(Reason::OtherIssuer);
         }
-        let record = records.grant(self.interaction.id).ok_or(Reason::UserCodeUnknown)?;
+        let record = records.grant_of(self.server.issuer(), self.interaction.id);
+        let record = record.ok_or(Reason::UserCodeUnknown)?;
         let grant = &record.grant;
         let reply = |effect| {
             let event = Event::new(self.interaction.endpoint(), EventKind::AuthorizationRefused, effect);

@@ -1,6 +1,6 @@
 //! The revocation endpoint ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
 
-use grantry_core::{HttpRequest, HttpResponse, Moment, UnixTime};
+use grantry_core::{HttpRequest, HttpResponse, Issuer, Moment, UnixTime};
 use serde_json::json;
 
 use crate::authentication::Authenticated;
@@ -19,7 +19,7 @@ impl Server {
     /// one that was rotated, and an access token that has not expired. For a public client that is
     /// anyone who holds one. A token that a client got for itself is revoked alone.
     pub fn revoke(&self, request: &HttpRequest) -> Revoke {
-        Revoke { request: PresentedToken::parse(self, request) }
+        Revoke { server: self.clone(), request: PresentedToken::parse(self, request) }
     }
 }
 
@@ -27,6 +27,7 @@ impl Server {
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
 pub struct Revoke {
+    server: Server,
     request: Result<PresentedToken, Reason>,
 }
 
@@ -56,7 +57,10 @@ impl Operation for Revoke {
     type Reply = Reply<Revoked>;
 
     fn lookup(&self, _: &Moment) -> Lookup<'_> {
-        self.request.as_ref().map_or_else(|_| Lookup::default(), PresentedToken::lookup)
+        match &self.request {
+            Ok(request) => request.lookup(self.server.issuer()),
+            Err(_) => Lookup::default(),
+        }
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
@@ -70,9 +74,10 @@ impl Operation for Revoke {
         };
         let now = moment.time();
         match authenticate(&self.request, records, now) {
-            Ok((request, client)) => {
-                request.revoke(client, records, now).unwrap_or_else(refuse).with_claim(client.claim())
-            }
+            Ok((request, client)) => request
+                .revoke(client, self.server.issuer(), records, now)
+                .unwrap_or_else(refuse)
+                .with_claim(client.claim()),
             Err(reason) => refuse(reason),
         }
     }
@@ -82,6 +87,7 @@ impl PresentedToken {
     fn revoke(
         &self,
         authenticated: Authenticated<'_>,
+        issuer: &Issuer,
         records: &Records,
         now: UnixTime,
     ) -> Result<Decision<Reply<Revoked>>, Reason> {
@@ -92,16 +98,21 @@ impl PresentedToken {
         };
         // A stranger learns nothing and ends nothing. A dead access token, which others have seen, does
         // not end a living grant.
-        Ok(match self.found(authenticated, records)?.filter(|found| found.is_alive_and_of(client, now)) {
-            None => Decision::Reply(Reply::new(Revoked::Done, event(Effect::Nothing))),
-            Some(Found::OfGrant(_, record)) => end(record, now, Revoked::Done, &event),
-            Some(Found::Stateless(claims)) => {
-                // Noted for as long as the slowest clock of the store takes the token for alive.
-                let until = claims.exp.saturating_add(Grant::CLOCK_MARGIN);
-                let claim = Change::Claim { id: claims.claim_id(), until };
-                Decision::Commit(Commit::claim(claim, Reply::new(Revoked::Done, event(Effect::Written))))
-            }
-        })
+        Ok(
+            match self
+                .found(authenticated, issuer, records)?
+                .filter(|found| found.is_alive_and_of(client, now))
+            {
+                None => Decision::Reply(Reply::new(Revoked::Done, event(Effect::Nothing))),
+                Some(Found::OfGrant(_, record)) => end(record, now, Revoked::Done, &event),
+                Some(Found::Stateless(claims)) => {
+                    // Noted for as long as the slowest clock of the store takes the token for alive.
+                    let until = claims.exp.saturating_add(Grant::CLOCK_MARGIN);
+                    let claim = Change::Claim { id: claims.claim_id(), until };
+                    Decision::Commit(Commit::claim(claim, Reply::new(Revoked::Done, event(Effect::Written))))
+                }
+            },
+        )
     }
 }
 

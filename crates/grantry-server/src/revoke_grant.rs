@@ -13,7 +13,7 @@ impl Server {
     /// Ends one grant by its id: for the page of apps with access to an account. The host says for whom it
     /// asks; a person ends what they granted, and a client what it holds, whatever id a form brings.
     pub fn revoke_grant(&self, id: GrantId, authority: Authority) -> RevokeGrant {
-        RevokeGrant { id, authority }
+        RevokeGrant { server: self.clone(), id, authority }
     }
 }
 
@@ -43,6 +43,7 @@ impl Authority {
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
 pub struct RevokeGrant {
+    server: Server,
     id: GrantId,
     authority: Authority,
 }
@@ -61,11 +62,12 @@ impl Operation for RevokeGrant {
     type Reply = Reply<Revocation>;
 
     fn lookup(&self, _: &Moment) -> Lookup<'_> {
-        Lookup { grant: Some(self.id), ..Lookup::default() }
+        Lookup { grant: Some(self.id), ..Lookup::of(self.server.issuer()) }
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
-        match records.grant(self.id).filter(|record| self.authority.is_over(&record.grant)) {
+        let record = records.grant_of(self.server.issuer(), self.id);
+        match record.filter(|record| self.authority.is_over(&record.grant)) {
             Some(record) => {
                 let event = |effect| Event::new(Endpoint::Management, EventKind::GrantRevoked, effect);
                 end(record, moment.time(), Revocation::Revoked, &event)

@@ -8,8 +8,8 @@ use crate::operation::{Lookup, Records};
 /// A blocking store.
 ///
 /// It keeps for each grant `(id, version, bytes, purge_after)`, the bytes from
-/// [`Grant::to_bytes`](crate::Grant::to_bytes), and may keep `client_id`, `subject` and `expires_at`
-/// as columns. After [`Grant::purge_after`](crate::Grant::purge_after) a record may be deleted. A
+/// [`Grant::to_bytes`](crate::Grant::to_bytes), and may keep `issuer`, `client_id`, `subject` and
+/// `expires_at` as columns. After [`Grant::purge_after`](crate::Grant::purge_after) a record may be deleted. A
 /// record that cannot be read is an error, never an absent record.
 pub trait Store {
     /// How reading or writing fails. A failure becomes status 503, never a protocol error. Where it is

@@ -168,7 +168,7 @@ impl Operation for Token {
             Ok(request) if !request.is_forged() => Lookup {
                 grant: request.grant.as_ref().ok().and_then(GrantRequest::grant_id),
                 subject: request.grant.as_ref().ok().and_then(GrantRequest::subject),
-                ..request.credentials.lookup()
+                ..request.credentials.lookup(self.server.issuer())
             },
             _ => Lookup::default(),
         }
@@ -236,7 +236,7 @@ pub(crate) fn owned_record<'a>(
     records: &'a Records,
 ) -> Option<Result<(&'a Opened, &'a Versioned), Reason>> {
     let handle = handle?;
-    let record = records.grant(handle.body.grant)?;
+    let record = records.grant_of(server.issuer(), handle.body.grant)?;
     if !handle.belongs_to(&record.grant) {
         return Some(Err(Reason::Forged));
     }

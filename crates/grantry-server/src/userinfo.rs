@@ -106,7 +106,7 @@ impl Operation for UserInfo {
 
     fn lookup(&self, _: &Moment) -> Lookup<'_> {
         match &self.token {
-            Ok(token @ OpenedToken::OfGrant(_)) => token.lookup(Lookup::default()),
+            Ok(token @ OpenedToken::OfGrant(_)) => token.lookup(Lookup::of(self.server.issuer())),
             // A client's own token names no person.
             Ok(OpenedToken::Stateless(_)) | Err(_) => Lookup::default(),
         }
@@ -138,7 +138,7 @@ impl UserInfo {
         now: UnixTime,
     ) -> Result<(PersonalClaims, &'r Grant), (Reason, Option<&'r Grant>)> {
         let token = self.token.as_ref().map_err(|reason| (*reason, None))?;
-        let (token, grant) = match token.found(records) {
+        let (token, grant) = match token.found(self.server.issuer(), records) {
             Some(Found::OfGrant(token, record)) => (token, &record.grant),
             Some(Found::Stateless(_)) => return Err((Reason::AccessTokenOfClient, None)),
             None => return Err((Reason::AccessTokenUnknown, None)),

@@ -52,7 +52,7 @@ impl Operation for VerifyUserCode {
     type Reply = Reply<Verification>;
 
     fn lookup(&self, _: &Moment) -> Lookup<'_> {
-        Lookup { grant: self.code.as_ref().map(UserCode::grant), ..Lookup::default() }
+        Lookup { grant: self.code.as_ref().map(UserCode::grant), ..Lookup::of(self.server.issuer()) }
     }
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
@@ -73,7 +73,7 @@ impl Operation for VerifyUserCode {
 
 impl VerifyUserCode {
     fn interaction(&self, records: &Records, moment: &Moment) -> Option<Interaction> {
-        let grant = &records.grant(self.code.as_ref()?.grant())?.grant;
+        let grant = &records.grant_of(self.server.issuer(), self.code.as_ref()?.grant())?.grant;
         let is_pending = matches!(grant.state, State::DevicePending { .. });
         let Origin::Device { client_name } = &grant.terms.origin else { return None };
         let now = moment.time();

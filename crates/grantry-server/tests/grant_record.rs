@@ -9,8 +9,8 @@ use grantry_server::{
 };
 use proptest::prelude::*;
 use support::{
-    LOGIN, NOW, Site, assert_denied, client_id, every_endpoint, issued, redemption, refresh_token, request,
-    scope, subject, time,
+    ISSUER, LOGIN, NOW, Site, assert_denied, client_id, every_endpoint, issued, redemption, refresh_token,
+    request, scope, subject, time,
 };
 
 macro_rules! golden {
@@ -122,7 +122,7 @@ fn the_first_form_is_read_back() {
     ] {
         let grant = Grant::from_bytes(golden(name)).unwrap();
         assert_eq!((grant.client_id(), grant.subject()), (&client_id("web"), Some(&subject())));
-        assert_eq!(grant.scope(), &scope("openid read write"));
+        assert_eq!((grant.issuer().as_str(), grant.scope()), (ISSUER, &scope("openid read write")));
         assert_eq!((grant.created_at(), grant.expires_at()), (time(NOW), time(expires_at)));
         assert_eq!(grant.is_active(time(NOW + 10)), is_active);
     }
@@ -147,6 +147,8 @@ fn a_record_with_a_name_that_is_none_is_corrupt() {
     let text = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
     let active = text(golden("active"));
     for (from, to) in [
+        (ISSUER, "http://as.exampleX"),
+        (ISSUER, "https://as.exampl?"),
         ("web", "w\u{7f}b"),
         ("alice", "alic\n"),
         ("openid read write", "openid read  rite"),

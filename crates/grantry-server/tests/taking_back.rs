@@ -111,6 +111,7 @@ fn the_grant_of_another_is_as_unknown_as_none() {
 #[test]
 fn a_list_holds_the_grants_of_its_person_or_client_and_no_other() {
     let site = site();
+    let issuer = site.server.issuer();
     let store = &site.store.inner;
     let mut ids = [("alice", "web"), ("alice", "other"), ("bob", "web"), ("Alice", "web"), ("alic", "web")]
         .map(|(name, client)| (name, client, tokens_of(&site, name, client).0));
@@ -119,30 +120,31 @@ fn a_list_holds_the_grants_of_its_person_or_client_and_no_other() {
         ids.iter().filter(|(name, client, _)| is_one(name, client)).map(|(.., id)| *id).collect()
     };
     let (alice, web) = (person("alice"), client_id("web"));
-    assert_eq!(list(store, GrantsOf::Subject(&alice)), expect(&|name, _| name == "alice"));
-    assert_eq!(list(store, GrantsOf::Client(&web)), expect(&|_, client| client == "web"));
-    let both = GrantsOf::SubjectAtClient(&alice, &web);
+    assert_eq!(list(store, GrantsOf::Subject(issuer, &alice)), expect(&|name, _| name == "alice"));
+    assert_eq!(list(store, GrantsOf::Client(issuer, &web)), expect(&|_, client| client == "web"));
+    let both = GrantsOf::SubjectAtClient(issuer, &alice, &web);
     assert_eq!(list(store, both), expect(&|name, client| (name, client) == ("alice", "web")));
-    assert_eq!(list(store, GrantsOf::Subject(&person("carol"))), []);
+    assert_eq!(list(store, GrantsOf::Subject(issuer, &person("carol"))), []);
 
     assert_eq!(end_all(&site, both), 1);
-    let open = GrantList::list(store, GrantsOf::Subject(&alice), None, 10).unwrap();
+    let open = GrantList::list(store, GrantsOf::Subject(issuer, &alice), None, 10).unwrap();
     assert_eq!(open.iter().filter(|grant| grant.is_open(time(NOW))).count(), 1);
-    assert_eq!(end_all(&site, GrantsOf::Subject(&alice)), 1);
-    assert_eq!(end_all(&site, GrantsOf::Client(&web)), 3, "of Alice, alic and bob");
-    assert_eq!(end_all(&site, GrantsOf::Client(&web)), 0, "it ends nothing twice");
+    assert_eq!(end_all(&site, GrantsOf::Subject(issuer, &alice)), 1);
+    assert_eq!(end_all(&site, GrantsOf::Client(issuer, &web)), 3, "of Alice, alic and bob");
+    assert_eq!(end_all(&site, GrantsOf::Client(issuer, &web)), 0, "it ends nothing twice");
 }
 
 #[test]
 fn a_list_comes_in_pages_that_are_bounded() {
     let site = site();
+    let issuer = site.server.issuer();
     let store = &site.store.inner;
     let many = MAX_LISTED_GRANTS + 30;
     for _ in 0..many {
         code_of(&site, "alice", "web");
     }
     let alice = person("alice");
-    let of = GrantsOf::Subject(&alice);
+    let of = GrantsOf::Subject(issuer, &alice);
     assert_eq!(GrantList::list(store, of, None, 0).unwrap(), []);
     assert_eq!(list(store, of).len(), MAX_LISTED_GRANTS);
     let (mut ids, mut after) = (Vec::new(), None);
@@ -162,26 +164,28 @@ fn a_list_comes_in_pages_that_are_bounded() {
 #[test]
 fn a_list_keeps_step_with_every_write_and_with_the_sweep() {
     let site = site();
+    let issuer = site.server.issuer();
     let store = &site.store.inner;
     let (alice, web) = (person("alice"), client_id("web"));
     let (id, tokens) = tokens_of(&site, "alice", "web");
     issued(site.refresh("web", refresh_token(&tokens), NOW));
-    assert_eq!(list(store, GrantsOf::Subject(&alice)), [id]);
+    assert_eq!(list(store, GrantsOf::Subject(issuer, &alice)), [id]);
 
     // A conflict files nothing.
     let stale = ChangeSet::from_iter([Change::Put { expected: None, grant: site.store.last_written() }]);
     assert_eq!(Store::commit(store, &stale), Ok(Outcome::Conflict));
-    assert_eq!(list(store, GrantsOf::Client(&web)), [id]);
+    assert_eq!(list(store, GrantsOf::Client(issuer, &web)), [id]);
 
     let end = site.store.last_written().purge_after();
-    assert_eq!((store.sweep_all(end), list(store, GrantsOf::Subject(&alice))), (1, vec![]));
-    assert_eq!(list(store, GrantsOf::Client(&web)), []);
+    assert_eq!((store.sweep_all(end), list(store, GrantsOf::Subject(issuer, &alice))), (1, vec![]));
+    assert_eq!(list(store, GrantsOf::Client(issuer, &web)), []);
 }
 
 /// CS-23, CR-24: codes and devices, before their tokens are fetched.
 #[test]
 fn what_is_under_way_dies_too() {
     let site = site();
+    let issuer = site.server.issuer();
     let code = code_of(&site, "alice", "web");
     let device = || request("web", "/device_authorization", &[("scope", "read")]);
     let begin = || {
@@ -205,7 +209,11 @@ fn what_is_under_way_dies_too() {
     let Pushed::Accepted(pushed) = reply.answer else { panic!("{:?}", reply.event) };
 
     let (alice, web) = (person("alice"), client_id("web"));
-    assert_eq!(end_all(&site, GrantsOf::Subject(&alice)), 2, "the code and the device that was let in");
+    assert_eq!(
+        end_all(&site, GrantsOf::Subject(issuer, &alice)),
+        2,
+        "the code and the device that was let in"
+    );
     assert_denied(&site.redeem("web", &code, NOW), "invalid_grant", Reason::GrantRevoked);
     let poll = |device_code: &SecretString| {
         let pairs = [("grant_type", GrantType::DeviceCode.as_str()), ("device_code", device_code.expose())];
@@ -214,7 +222,11 @@ fn what_is_under_way_dies_too() {
     assert_denied(&poll(&let_in.device_code), "invalid_grant", Reason::GrantRevoked);
     assert_denied(&poll(&pending.device_code), "authorization_pending", Reason::PersonHasNotAnswered);
 
-    assert_eq!(end_all(&site, GrantsOf::Client(&web)), 2, "the device that waits and the pushed request");
+    assert_eq!(
+        end_all(&site, GrantsOf::Client(issuer, &web)),
+        2,
+        "the device that waits and the pushed request"
+    );
     assert_denied(&poll(&pending.device_code), "invalid_grant", Reason::GrantRevoked);
     let query =
         grantry_core::form::encode([("client_id", "web"), ("request_uri", pushed.request_uri.expose())]);
@@ -246,9 +258,10 @@ impl Store for Interrupted<'_> {
 #[test]
 fn rfc9700_4_14_2_a_refresh_under_way_gives_nothing_out() {
     let site = site();
+    let issuer = site.server.issuer();
     let (_, tokens) = tokens_of(&site, "alice", "web");
     let alice = person("alice");
-    let end = || assert_eq!(end_all(&site, GrantsOf::Subject(&alice)), 1);
+    let end = || assert_eq!(end_all(&site, GrantsOf::Subject(issuer, &alice)), 1);
     let store = Interrupted { site: &site, between: Cell::new(Some(&end)) };
     let pairs = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&tokens).expose())];
     let operation = site.server.token(&request("web", "/token", &pairs));
@@ -296,21 +309,22 @@ fn cve_2020_15234_the_grant_of_another_that_is_listed_lives() {
         ) -> Result<Vec<Grant>, StoreFault> {
             let web = client_id("web");
             let wider = match of {
-                GrantsOf::SubjectAtClient(subject, _) => GrantsOf::Subject(subject),
-                GrantsOf::Subject(_) | GrantsOf::Client(_) => GrantsOf::Client(&web),
+                GrantsOf::SubjectAtClient(issuer, subject, _) => GrantsOf::Subject(issuer, subject),
+                GrantsOf::Subject(issuer, _) | GrantsOf::Client(issuer, _) => GrantsOf::Client(issuer, &web),
             };
             GrantList::list(&self.0.store.inner, wider, after, limit).map_err(StoreFault::Full)
         }
     }
     let site = site();
+    let issuer = site.server.issuer();
     let (_, of_another) = tokens_of(&site, "Alice", "web");
     let (_, at_another) = tokens_of(&site, "alice", "other");
     tokens_of(&site, "alice", "web");
     let (alice, web) = (person("alice"), client_id("web"));
     let end = |of| revoke_all(&Folding(&site), &site.server, of, site.moment(NOW)).unwrap();
-    assert_eq!(end(GrantsOf::SubjectAtClient(&alice, &web)), 1);
+    assert_eq!(end(GrantsOf::SubjectAtClient(issuer, &alice, &web)), 1);
     tokens_of(&site, "alice", "web");
-    assert_eq!(end(GrantsOf::Subject(&alice)), 1);
+    assert_eq!(end(GrantsOf::Subject(issuer, &alice)), 1);
     assert!(site.is_active(&of_another.access_token, NOW));
     issued(site.refresh("other", refresh_token(&at_another), NOW));
 }
@@ -342,11 +356,12 @@ fn a_store_that_fails_is_an_error_and_a_further_call_goes_on() {
         }
     }
     let site = site();
+    let issuer = site.server.issuer();
     for _ in 0..3 {
         tokens_of(&site, "alice", "web");
     }
     let alice = person("alice");
-    let of = GrantsOf::Subject(&alice);
+    let of = GrantsOf::Subject(issuer, &alice);
     let failed = revoke_all(&Failing(&site), &site.server, of, site.moment(NOW));
     assert_eq!(failed, Err(RunError::Store(StoreFault::Down)));
     site.store.fault.set(None);
@@ -368,14 +383,18 @@ fn an_asynchronous_store_lists_and_ends_the_same() {
         store.list(of, None, 1).await.ok()?.first().map(Grant::id)
     }
     async fn end<S: SendGrantList>(store: S, server: Server, moment: grantry_core::Moment) -> usize {
-        revoke_all_async(&store, &server, GrantsOf::Subject(&person("alice")), moment).await.ok().unwrap()
+        revoke_all_async(&store, &server, GrantsOf::Subject(server.issuer(), &person("alice")), moment)
+            .await
+            .ok()
+            .unwrap()
     }
     let site = site();
+    let issuer = site.server.issuer();
     let (id, tokens) = tokens_of(&site, "alice", "web");
     let alice = person("alice");
-    assert_eq!(block_on(first(&site.store.inner, GrantsOf::Subject(&alice))), Some(id));
+    assert_eq!(block_on(first(&site.store.inner, GrantsOf::Subject(issuer, &alice))), Some(id));
     let erased: &dyn GrantList<Error = MemoryStoreFull> = &site.store.inner;
-    assert_eq!(erased.list(GrantsOf::Subject(&alice), None, 10).unwrap().len(), 1);
+    assert_eq!(erased.list(GrantsOf::Subject(issuer, &alice), None, 10).unwrap().len(), 1);
     drop(assert_send(end(Arc::new(MemoryStore::default()), site.server.clone(), site.moment(NOW))));
     assert_eq!(block_on(end(&site.store.inner, site.server.clone(), site.moment(NOW))), 1);
     assert!(!site.is_active(&tokens.access_token, NOW));
@@ -385,6 +404,7 @@ fn an_asynchronous_store_lists_and_ends_the_same() {
 #[test]
 fn a_client_that_is_removed_leaves_nothing_behind() {
     let site = site();
+    let issuer = site.server.issuer();
     let (_, tokens) = tokens_of(&site, "alice", "web");
     let registration = clients().into_iter().find(|client| client.id().as_str() == "web").unwrap();
     site.store.inner.remove_client(registration.id());
@@ -393,7 +413,7 @@ fn a_client_that_is_removed_leaves_nothing_behind() {
         "invalid_client",
         Reason::ClientNotAuthenticated,
     );
-    assert_eq!(end_all(&site, GrantsOf::Client(registration.id())), 1);
+    assert_eq!(end_all(&site, GrantsOf::Client(issuer, registration.id())), 1);
     site.store.inner.put_client(registration.with_scope(scope("read")));
     assert_denied(&site.refresh("web", refresh_token(&tokens), NOW), "invalid_grant", Reason::GrantRevoked);
 }

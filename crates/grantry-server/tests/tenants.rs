@@ -1,4 +1,4 @@
-//! Two issuers over one store, with the same keys: nothing of one opens at the other.
+//! Two issuers over one store, with the same keys: nothing of one opens at the other, is shown there or ends there.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
@@ -7,13 +7,14 @@ use core::cell::RefCell;
 
 use grantry_core::{HttpRequest, Issuer, SecretString, form};
 use grantry_server::{
-    AccessTokenFormat, Answered, Authorization, ChangeSet, DeviceAnswer, DeviceResponse, Effect, Endpoints,
-    Grant, GrantType, Introspection, Lookup, MemoryStore, Outcome, Policy, Pushed, Reason, Records, Refusal,
-    Revoked, Server, Store, UnsealError, Verification,
+    AccessTokenFormat, Answered, Authority, Authorization, Change, ChangeSet, ClaimId, DeviceAnswer,
+    DeviceResponse, Effect, Endpoints, Grant, GrantId, GrantList, GrantType, GrantsOf, Introspection, Lookup,
+    MAX_LISTED_GRANTS, MemoryStore, MemoryStoreFull, Outcome, Policy, Pushed, Reason, Records, Refusal,
+    Revocation, Revoked, Server, Store, UnsealError, Verification, Version, revoke_all, run,
 };
 use support::{
-    ISSUER, NOW, Site, assert_denied, code, issued, query, redemption, refresh_token, request, server_of,
-    time,
+    ISSUER, NOW, Site, assert_denied, client_id, code, issued, query, redemption, refresh_token, request,
+    server_of, subject, time,
 };
 
 const OTHER: &str = "https://other.example";
@@ -107,9 +108,9 @@ fn a_token_opens_at_its_issuer_alone() {
 /// A token that was revoked at one issuer is another note than at the other.
 #[test]
 fn the_note_of_a_revoked_token_is_of_one_issuer() {
-    struct Claims(RefCell<Vec<grantry_server::ClaimId>>, MemoryStore);
+    struct Claims(RefCell<Vec<ClaimId>>, MemoryStore);
     impl Store for Claims {
-        type Error = grantry_server::MemoryStoreFull;
+        type Error = MemoryStoreFull;
 
         fn read(&self, lookup: &Lookup<'_>) -> Result<Records, Self::Error> {
             self.0.borrow_mut().extend(lookup.claim);
@@ -128,7 +129,7 @@ fn the_note_of_a_revoked_token_is_of_one_issuer() {
     let store = Claims(RefCell::default(), MemoryStore::new(support::clients()));
     for (server, token) in [&tenants.mine, &tenants.theirs].into_iter().zip(&tokens) {
         let request = request("web", "/revoke", &[("token", token.expose())]);
-        let reply = grantry_server::run(&store, &server.revoke(&request), tenants.site.moment(NOW)).unwrap();
+        let reply = run(&store, &server.revoke(&request), tenants.site.moment(NOW)).unwrap();
         assert_eq!(reply.event.effect, Effect::Written);
     }
     let claims = store.0.into_inner();
@@ -209,4 +210,155 @@ fn what_is_no_handle_is_no_foreign_handle() {
     let (reply, counts) = tenants.elsewhere(|site| site.token("web", &pairs.each(), NOW));
     assert_denied(&reply, "invalid_grant", Reason::CodeUnknown);
     assert_eq!(counts, CLIENT_READ);
+}
+
+/// A host's store: `web` is a client of one tenant alone.
+struct Parted<'a>(&'a MemoryStore);
+
+impl Store for Parted<'_> {
+    type Error = MemoryStoreFull;
+
+    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, MemoryStoreFull> {
+        let mut lookup = *lookup;
+        let has_web = lookup.issuer.unwrap().as_str() == ISSUER;
+        lookup.client = lookup.client.filter(|id| has_web || id.as_str() != "web");
+        Store::read(self.0, &lookup)
+    }
+
+    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, MemoryStoreFull> {
+        Store::commit(self.0, changes)
+    }
+}
+
+#[test]
+fn a_client_of_one_tenant_is_unknown_at_another() {
+    let Tenants { site, mine, theirs } = Tenants::new(AccessTokenFormat::Jwt);
+    let store = Parted(&site.store.inner);
+    for (client, is_known_there) in [("web", false), ("other", true)] {
+        let get = HttpRequest::new("GET", format!("/authorize?{}", query(client, &[])));
+        for (server, is_known) in [(&mine, true), (&theirs, is_known_there)] {
+            match run(&store, &server.authorize(&get), site.moment(NOW)).unwrap().answer {
+                Authorization::Interact(_) => assert!(is_known, "{client}"),
+                Authorization::Page(page) => {
+                    assert_eq!((page.denial().reason, is_known), (Reason::ClientUnknown, false), "{client}");
+                }
+                Authorization::Redirect(_) => panic!("{client}"),
+            }
+        }
+    }
+    let own = request("web", "/token", &[("grant_type", "client_credentials")]);
+    issued(run(&store, &mine.token(&own), site.moment(NOW)).unwrap());
+    let reply = run(&store, &theirs.token(&own), site.moment(NOW)).unwrap();
+    assert_denied(&reply, "invalid_client", Reason::ClientNotAuthenticated);
+}
+
+fn ids(store: &MemoryStore, of: GrantsOf<'_>) -> Vec<GrantId> {
+    GrantList::list(store, of, None, MAX_LISTED_GRANTS).unwrap().iter().map(Grant::id).collect()
+}
+
+/// The same name is another person at another issuer (OpenID Connect Core section 5.7).
+#[test]
+fn a_list_and_its_end_stay_within_one_tenant() {
+    let mut tenants = Tenants::new(AccessTokenFormat::Opaque);
+    let here = tenants.site.tokens(NOW);
+    let my_id = tenants.site.store.last_written().id();
+    let (there, _) = tenants.elsewhere(|site| site.tokens(NOW));
+    let their_id = tenants.site.store.last_written().id();
+    let Tenants { site, mine, theirs } = &tenants;
+    let (store, alice, web) = (&site.store.inner, subject(), client_id("web"));
+    for (server, id) in [(mine, my_id), (theirs, their_id)] {
+        let issuer = server.issuer();
+        for of in [
+            GrantsOf::Subject(issuer, &alice),
+            GrantsOf::Client(issuer, &web),
+            GrantsOf::SubjectAtClient(issuer, &alice, &web),
+        ] {
+            assert_eq!((of.issuer(), ids(store, of)), (issuer, vec![id]));
+        }
+    }
+    for authority in [Authority::Subject(subject()), Authority::Client(client_id("web")), Authority::Operator]
+    {
+        let reply = site.run(&mine.revoke_grant(their_id, authority), NOW);
+        assert_eq!((reply.answer, reply.event.effect), (Revocation::Unknown, Effect::Nothing));
+    }
+    let end = |of| revoke_all(store, mine, of, site.moment(NOW)).unwrap();
+    assert_eq!(end(GrantsOf::Subject(theirs.issuer(), &alice)), 0, "one tenant ends nothing of another");
+    assert_eq!(end(GrantsOf::Subject(mine.issuer(), &alice)), 1);
+    assert!(!site.is_active(&here.access_token, NOW));
+    let (is_alive, _) = tenants.elsewhere(|site| site.is_active(&there.access_token, NOW));
+    assert!(is_alive);
+}
+
+/// A store that lists every grant of a name is kept from ending those of another tenant.
+#[test]
+fn a_store_that_ignores_the_issuer_has_nothing_of_another_ended() {
+    struct Blind<'a>(&'a MemoryStore, Issuer);
+    impl Store for Blind<'_> {
+        type Error = MemoryStoreFull;
+
+        fn read(&self, lookup: &Lookup<'_>) -> Result<Records, MemoryStoreFull> {
+            assert_eq!(lookup.grant, None, "no grant of another is even asked for");
+            Store::read(self.0, lookup)
+        }
+
+        fn commit(&self, changes: &ChangeSet) -> Result<Outcome, MemoryStoreFull> {
+            Store::commit(self.0, changes)
+        }
+    }
+    impl GrantList for Blind<'_> {
+        fn list(
+            &self,
+            _: GrantsOf<'_>,
+            after: Option<GrantId>,
+            limit: usize,
+        ) -> Result<Vec<Grant>, MemoryStoreFull> {
+            GrantList::list(self.0, GrantsOf::Subject(&self.1, &subject()), after, limit)
+        }
+    }
+    let mut tenants = Tenants::new(AccessTokenFormat::Opaque);
+    let (there, _) = tenants.elsewhere(|site| site.tokens(NOW));
+    let Tenants { site, mine, theirs } = &tenants;
+    let store = Blind(&site.store.inner, theirs.issuer().clone());
+    let of = GrantsOf::Subject(mine.issuer(), &subject());
+    assert_eq!(revoke_all(&store, mine, of, site.moment(NOW)), Ok(0));
+    let (is_alive, _) = tenants.elsewhere(|site| site.is_active(&there.access_token, NOW));
+    assert!(is_alive);
+}
+
+/// The record is the one that made the handle, salt and all, and still none of this issuer's: the check beside the
+/// MAC, which alone would let it pass.
+#[test]
+fn a_record_of_another_issuer_is_no_record() {
+    let site = Tenants::new(AccessTokenFormat::Opaque).site;
+    let tokens = site.tokens(NOW);
+    let grant = site.store.last_written();
+    let waiting = device(&site);
+    let (device_grant, code) = (site.store.last_written(), waiting.user_code.expose().to_owned());
+    for (grant, version) in [(&grant, Version::from_number(2)), (&device_grant, Version::FIRST)] {
+        let moved = moved(grant);
+        assert_eq!((moved.id(), moved.issuer().as_str()), (grant.id(), OTHER));
+        let put = ChangeSet::from_iter([Change::Put { expected: Some(version), grant: moved }]);
+        assert_eq!(Store::commit(&site.store.inner, &put), Ok(Outcome::Applied));
+    }
+    let reply = site.refresh("web", refresh_token(&tokens), NOW);
+    assert_denied(&reply, "invalid_grant", Reason::RefreshTokenUnknown);
+    assert_eq!(site.introspect("web", &tokens.access_token, NOW), Introspection::Inactive);
+    let reply = site.revoke("web", &tokens.access_token, NOW);
+    assert_eq!((reply.answer, reply.event.effect), (Revoked::Done, Effect::Nothing));
+    assert_denied(&poll(&site, &waiting.device_code), "invalid_grant", Reason::DeviceCodeUnknown);
+    let Verification::Page(page) = site.run(&site.server.verify_user_code(&code), NOW).answer else {
+        panic!("a device of another issuer is found")
+    };
+    assert_eq!(page.denial().reason, Reason::UserCodeUnknown);
+    let reply = site.run(&site.server.revoke_grant(grant.id(), Authority::Operator), NOW);
+    assert_eq!(reply.answer, Revocation::Unknown);
+}
+
+/// The same grant, as if the other issuer had made it. In its stored form the issuer stands behind its length.
+fn moved(grant: &Grant) -> Grant {
+    let named = |issuer: &str| [&[u8::try_from(issuer.len()).unwrap()], issuer.as_bytes()].concat();
+    let (bytes, mine) = (grant.to_bytes(), named(ISSUER));
+    let start = bytes.windows(mine.len()).position(|window| window == mine).unwrap();
+    let (before, rest) = bytes.split_at(start);
+    Grant::from_bytes(&[before, &named(OTHER), rest.split_at(mine.len()).1].concat()).unwrap()
 }

@@ -2,7 +2,7 @@
 
 use alloc::{format, sync::Arc, vec::Vec};
 
-use grantry_core::ClientId;
+use grantry_core::{ClientId, Issuer};
 
 use super::names::odd_names;
 use super::port::List;
@@ -28,6 +28,7 @@ impl Lists<'_, '_> {
         let scene = self.scene;
         let (ann, bob) = (scene.subject("own a")?, scene.subject("own b")?);
         let (app, web) = (scene.client_id("own app")?, scene.client_id("own web")?);
+        let other = Issuer::parse(format!("https://{}.other.example", scene.tag))?;
         let nobody = (scene.subject("own nobody")?, scene.client_id("own nobody")?);
         let grants = [
             scene.grant_of(scene.id("own 1"), &app, Some(&ann)),
@@ -35,21 +36,27 @@ impl Lists<'_, '_> {
             scene.grant_of(scene.id("own 3"), &web, Some(&ann)),
             scene.grant_of(scene.id("own 4"), &app, Some(&bob)),
             scene.grant_of(scene.id("own 5"), &app, None),
+            scene.grant_at(&other, scene.id("own 6"), &app, Some(&ann)),
+            scene.grant_at(&other, scene.id("own 7"), &app, Some(&bob)),
         ];
         for grant in &grants {
             scene.applies("inserting a grant", [insert(grant)]).await?;
         }
         for of in [
-            GrantsOf::Subject(&ann),
-            GrantsOf::Subject(&bob),
-            GrantsOf::Client(&app),
-            GrantsOf::Client(&web),
-            GrantsOf::SubjectAtClient(&ann, &app),
-            GrantsOf::SubjectAtClient(&ann, &web),
-            GrantsOf::SubjectAtClient(&bob, &web),
-            GrantsOf::Subject(&nobody.0),
-            GrantsOf::Client(&nobody.1),
-            GrantsOf::SubjectAtClient(&ann, &nobody.1),
+            GrantsOf::Subject(&scene.issuer, &ann),
+            GrantsOf::Subject(&scene.issuer, &bob),
+            GrantsOf::Client(&scene.issuer, &app),
+            GrantsOf::Client(&scene.issuer, &web),
+            GrantsOf::SubjectAtClient(&scene.issuer, &ann, &app),
+            GrantsOf::SubjectAtClient(&scene.issuer, &ann, &web),
+            GrantsOf::SubjectAtClient(&scene.issuer, &bob, &web),
+            GrantsOf::Subject(&scene.issuer, &nobody.0),
+            GrantsOf::Client(&scene.issuer, &nobody.1),
+            GrantsOf::SubjectAtClient(&scene.issuer, &ann, &nobody.1),
+            GrantsOf::Subject(&other, &ann),
+            GrantsOf::Client(&other, &app),
+            GrantsOf::SubjectAtClient(&other, &bob, &app),
+            GrantsOf::Client(&other, &web),
         ] {
             self.has("a list", of, grants.iter().filter(|grant| of.includes(grant))).await?;
         }
@@ -72,9 +79,9 @@ impl Lists<'_, '_> {
         let mut ordered = ids;
         ordered.sort_unstable();
         for of in [
-            GrantsOf::Subject(&subject),
-            GrantsOf::Client(&client_id),
-            GrantsOf::SubjectAtClient(&subject, &client_id),
+            GrantsOf::Subject(&scene.issuer, &subject),
+            GrantsOf::Client(&scene.issuer, &client_id),
+            GrantsOf::SubjectAtClient(&scene.issuer, &subject, &client_id),
         ] {
             let none = self.page("a list of no grants", of, None, 0).await?;
             Mismatch::unless_equal("a list of no grants", &ids_of(&[]), &ids_of(&none))?;
@@ -105,7 +112,7 @@ impl Lists<'_, '_> {
         }
         ids.sort_unstable();
         for limit in [MAX_LISTED_GRANTS + 1, usize::MAX] {
-            let all = self.walk(GrantsOf::Subject(&subject), None, limit).await?;
+            let all = self.walk(GrantsOf::Subject(&scene.issuer, &subject), None, limit).await?;
             Mismatch::unless_equal("the pages of a long list", &ids, &ids_of(&all))?;
         }
         Ok(())
@@ -117,17 +124,20 @@ impl Lists<'_, '_> {
         let mut waits = scene.grant_of(scene.id("follows"), &client_id, None);
         Arc::make_mut(&mut waits.terms).origin = Origin::Device { client_name: "Kit".into() };
         waits.state = State::DevicePending { interval: 5, polled_at: scene.now() };
-        let of_both = GrantsOf::SubjectAtClient(&subject, &client_id);
+        let of_both = GrantsOf::SubjectAtClient(&scene.issuer, &subject, &client_id);
         scene.applies("inserting a grant without a person", [insert(&waits)]).await?;
-        self.has("a list of its client", GrantsOf::Client(&client_id), [&waits]).await?;
-        self.has("a list of a person who did not answer", GrantsOf::Subject(&subject), []).await?;
+        self.has("a list of its client", GrantsOf::Client(&scene.issuer, &client_id), [&waits]).await?;
+        self.has("a list of a person who did not answer", GrantsOf::Subject(&scene.issuer, &subject), [])
+            .await?;
         self.has("a list of a person who did not answer", of_both, []).await?;
 
         let mut approved = waits.clone();
         Arc::make_mut(&mut approved.terms).person = Some(scene.person(&subject));
         approved.state = State::DeviceApproved;
         scene.applies("naming the person of a grant", [replace(Version::FIRST, &approved)]).await?;
-        for of in [GrantsOf::Client(&client_id), GrantsOf::Subject(&subject), of_both] {
+        for of in
+            [GrantsOf::Client(&scene.issuer, &client_id), GrantsOf::Subject(&scene.issuer, &subject), of_both]
+        {
             self.has("a list after the person answered", of, [&approved]).await?;
         }
         Ok(())
@@ -144,9 +154,9 @@ impl Lists<'_, '_> {
             scene.applies("replacing a listed grant", [replace(version, written)]).await?;
             version = version.next();
             for of in [
-                GrantsOf::Client(&client_id),
-                GrantsOf::Subject(&subject),
-                GrantsOf::SubjectAtClient(&subject, &client_id),
+                GrantsOf::Client(&scene.issuer, &client_id),
+                GrantsOf::Subject(&scene.issuer, &subject),
+                GrantsOf::SubjectAtClient(&scene.issuer, &subject, &client_id),
             ] {
                 self.has("a list after a replacement", of, [written]).await?;
             }
@@ -167,13 +177,13 @@ impl Lists<'_, '_> {
             grants.push((grant, names));
         }
         for (grant, (subject, client_id)) in &grants {
-            self.has("a list of an odd subject", GrantsOf::Subject(subject), [grant]).await?;
-            self.has("a list of an odd client", GrantsOf::Client(client_id), [grant]).await?;
-            let of = GrantsOf::SubjectAtClient(subject, client_id);
+            self.has("a list of an odd subject", GrantsOf::Subject(&scene.issuer, subject), [grant]).await?;
+            self.has("a list of an odd client", GrantsOf::Client(&scene.issuer, client_id), [grant]).await?;
+            let of = GrantsOf::SubjectAtClient(&scene.issuer, subject, client_id);
             self.has("a list of an odd subject at an odd client", of, [grant]).await?;
         }
         for ((_, (subject, _)), (_, (_, client_id))) in grants.iter().zip(grants.iter().skip(1)) {
-            let of = GrantsOf::SubjectAtClient(subject, client_id);
+            let of = GrantsOf::SubjectAtClient(&scene.issuer, subject, client_id);
             self.has("a list of one odd name at another", of, []).await?;
         }
         self.pairs_apart().await
@@ -189,9 +199,9 @@ impl Lists<'_, '_> {
             let long = (Subject::parse(long.as_str())?, ClientId::parse(long)?);
             let grant = scene.grant_of(scene.id(&format!("pair {separator}")), &short.1, Some(&long.0));
             scene.applies("inserting a grant", [insert(&grant)]).await?;
-            let same = GrantsOf::SubjectAtClient(&long.0, &short.1);
+            let same = GrantsOf::SubjectAtClient(&scene.issuer, &long.0, &short.1);
             self.has("a list of a long subject at a short client", same, [&grant]).await?;
-            let other = GrantsOf::SubjectAtClient(&short.0, &long.1);
+            let other = GrantsOf::SubjectAtClient(&scene.issuer, &short.0, &long.1);
             self.has("a list of a short subject at a long client", other, []).await?;
         }
         Ok(())

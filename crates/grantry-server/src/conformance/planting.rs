@@ -55,7 +55,9 @@ impl Plants<'_, '_> {
             self.plant(&grant, spoiled).await?;
             let lookup = Lookup { grant: Some(grant.id()), ..Lookup::default() };
             fails("a read of what cannot be decoded", scene.parts.store.read(&lookup)).await?;
-            for of in [GrantsOf::Subject(&subject), GrantsOf::Client(&client_id)] {
+            for of in
+                [GrantsOf::Subject(&scene.issuer, &subject), GrantsOf::Client(&scene.issuer, &client_id)]
+            {
                 if let Some(list) = self.list {
                     let listed = list.list(of, None, MAX_LISTED_GRANTS);
                     fails("a list with what cannot be decoded", listed).await?;

@@ -3,7 +3,9 @@
 use alloc::{format, string::String};
 use core::time::Duration;
 
-use grantry_core::{ClientId, ClientIdError, Moment, Scope, ScopeError, UnixTime, base64url};
+use grantry_core::{
+    ClientId, ClientIdError, Issuer, IssuerError, Moment, Scope, ScopeError, UnixTime, base64url,
+};
 
 use super::port::Parts;
 use super::rule::{Mismatch, Rule};
@@ -24,6 +26,7 @@ pub(super) struct Scene<'s> {
     pub(super) tag: String,
     pub(super) client_id: ClientId,
     pub(super) subject: Subject,
+    pub(super) issuer: Issuer,
     scope: Scope,
 }
 
@@ -33,6 +36,7 @@ impl<'s> Scene<'s> {
         Ok(Self {
             client_id: ClientId::parse(format!("{tag} client"))?,
             subject: Subject::parse(format!("{tag} subject"))?,
+            issuer: Issuer::parse(format!("https://{tag}.example"))?,
             scope: Scope::parse("kit.read kit.write")?,
             parts,
             moment,
@@ -78,8 +82,20 @@ impl Scene<'_> {
     }
 
     pub(super) fn grant_of(&self, id: GrantId, client_id: &ClientId, subject: Option<&Subject>) -> Grant {
+        self.grant_at(&self.issuer, id, client_id, subject)
+    }
+
+    /// A grant of another tenant.
+    pub(super) fn grant_at(
+        &self,
+        issuer: &Issuer,
+        id: GrantId,
+        client_id: &ClientId,
+        subject: Option<&Subject>,
+    ) -> Grant {
         let terms = Terms {
             id,
+            issuer: issuer.clone(),
             salt: self.random("salt", &format!("{id}")),
             client_id: client_id.clone(),
             scope: self.scope.clone(),
@@ -243,6 +259,12 @@ impl From<ClientIdError> for Mismatch {
 
 impl From<SubjectError> for Mismatch {
     fn from(error: SubjectError) -> Self {
+        bad_name(error)
+    }
+}
+
+impl From<IssuerError> for Mismatch {
+    fn from(error: IssuerError) -> Self {
         bad_name(error)
     }
 }

@@ -35,6 +35,7 @@ fn grant(id: [u8; 16], salt: [u8; 16]) -> Grant {
         terms: Arc::new(Terms {
             id: GrantId::from_bytes(id),
             salt,
+            issuer: Issuer::parse("https://as.example").unwrap(),
             client_id: ClientId::parse("app").unwrap(),
             scope: Scope::empty(),
             resources: Vec::new(),

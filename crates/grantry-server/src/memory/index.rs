@@ -31,10 +31,10 @@ impl Index {
     /// The next ids of a name in their order, after one of them.
     pub(super) fn page(&self, of: GrantsOf<'_>, after: Option<GrantId>) -> Vec<GrantId> {
         match of {
-            GrantsOf::Subject(subject) | GrantsOf::SubjectAtClient(subject, _) => {
+            GrantsOf::Subject(_, subject) | GrantsOf::SubjectAtClient(_, subject, _) => {
                 page(&self.by_subject, subject, after)
             }
-            GrantsOf::Client(client_id) => page(&self.by_client, client_id, after),
+            GrantsOf::Client(_, client_id) => page(&self.by_client, client_id, after),
         }
     }
 

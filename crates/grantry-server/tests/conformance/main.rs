@@ -172,6 +172,7 @@ const BROKEN: &[(Bug, Rule)] = &[
     (Bug::BytesAreCut, Rule::LargeRecord),
     (Bug::ClientsIgnoreCase, Rule::ClientAsRegistered),
     (Bug::ClientsAreKept, Rule::ClientAsRegistered),
+    (Bug::ListsIgnoreTheIssuer, Rule::ListsTheirOwn),
     (Bug::ListsIgnoreTheClient, Rule::ListsTheirOwn),
     (Bug::ListsLoseClientsOwn, Rule::ListsTheirOwn),
     (Bug::ListsAreReversed, Rule::ListsInPages),

@@ -21,6 +21,7 @@ pub(crate) enum Bug {
     AssertionsAreNotRead,
     NoGrantNoClaim,
     VersionStays,
+    ListsIgnoreTheIssuer,
     InsertReplaces,
     VersionIsIgnored,
     NewerIsEnough,
@@ -105,6 +106,7 @@ struct Row {
     bytes: Vec<u8>,
     first_bytes: Vec<u8>,
     id: GrantId,
+    issuer: String,
     client_id: String,
     subject: Option<String>,
     purge_after: u64,
@@ -218,6 +220,7 @@ impl Table {
         let mut row = Row {
             version: before.map_or(first, |before| before.version + step),
             first_bytes: before.map_or_else(|| bytes.clone(), |before| before.first_bytes.clone()),
+            issuer: grant.issuer().as_str().into(),
             bytes,
             id: grant.id(),
             client_id: grant.client_id().as_str().into(),
@@ -288,10 +291,13 @@ impl Table {
             Some(Bug::NamesAreCut) => cut(&row.client_id) == cut(asked),
             _ => row.client_id == asked,
         };
+        if row.issuer != of.issuer().as_str() && self.bug != Some(Bug::ListsIgnoreTheIssuer) {
+            return false;
+        }
         match of {
-            GrantsOf::Subject(asked) => subject(asked.as_str()),
-            GrantsOf::Client(asked) => client(asked.as_str()),
-            GrantsOf::SubjectAtClient(person, app) => match (self.bug, &row.subject) {
+            GrantsOf::Subject(_, asked) => subject(asked.as_str()),
+            GrantsOf::Client(_, asked) => client(asked.as_str()),
+            GrantsOf::SubjectAtClient(_, person, app) => match (self.bug, &row.subject) {
                 (Some(Bug::ListsIgnoreTheClient), _) => subject(person.as_str()),
                 (Some(Bug::NamesAreJoined), Some(filed)) => {
                     format!("{filed}:{}", row.client_id) == format!("{person}:{app}")

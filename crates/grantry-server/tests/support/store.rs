@@ -68,6 +68,7 @@ impl<S: Store<Error = MemoryStoreFull>> Store for CountingStore<S> {
     type Error = StoreFault;
 
     fn read(&self, lookup: &Lookup<'_>) -> Result<Records, StoreFault> {
+        assert!(lookup.issuer.is_some(), "a read does not say which issuer asks: {lookup:?}");
         self.reads.set(self.reads.get() + 1);
         self.grant_reads.set(self.grant_reads.get() + usize::from(lookup.grant.is_some()));
         let mut lookup = *lookup;
