@@ -3,6 +3,7 @@
 //! The method `plain` has no representation.
 
 use alloc::string::String;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -45,15 +46,22 @@ impl CodeVerifier {
     /// ([RFC 7636 section 4.2](https://www.rfc-editor.org/rfc/rfc7636#section-4.2)).
     #[must_use]
     pub fn challenge(&self) -> CodeChallenge {
-        CodeChallenge(base64url::encode(Sha256::digest(self.0.expose())))
+        let mut text = [0; CHALLENGE_BYTES];
+        base64url::encode(Sha256::digest(self.0.expose()))
+            .bytes()
+            .zip(&mut text)
+            .for_each(|(byte, place)| *place = byte);
+        CodeChallenge(text)
     }
 }
 
 /// An S256 code challenge: the 43 characters of a SHA-256 digest in base64url
 /// ([RFC 7636 section 4.2](https://www.rfc-editor.org/rfc/rfc7636#section-4.2)).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct CodeChallenge(String);
+pub struct CodeChallenge([u8; CHALLENGE_BYTES]);
+
+const CHALLENGE_BYTES: usize = 43;
 
 impl CodeChallenge {
     /// The name of the one method, as it is written on the wire.
@@ -65,26 +73,30 @@ impl CodeChallenge {
     ///
     /// [`CodeChallengeError`] for what cannot be an S256 challenge: another length than 43, or a
     /// character outside base64url.
-    pub fn parse(text: impl Into<String>) -> Result<Self, CodeChallengeError> {
-        let text = text.into();
-        let base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if text.len() != 43 || !text.bytes().all(base64url) {
-            return Err(CodeChallengeError);
-        }
-        Ok(Self(text))
+    pub fn parse(text: impl AsRef<str>) -> Result<Self, CodeChallengeError> {
+        let text = text.as_ref().as_bytes().try_into().map_err(|_| CodeChallengeError)?;
+        let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if Self(text).0.iter().all(base64url) { Ok(Self(text)) } else { Err(CodeChallengeError) }
     }
 
     /// Returns the challenge as it is written on the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // Every character of base64url is ASCII.
+        core::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// Tells whether the verifier belongs to this challenge, in constant time
     /// ([RFC 7636 section 4.6](https://www.rfc-editor.org/rfc/rfc7636#section-4.6)).
     #[must_use]
     pub fn verify(&self, verifier: &CodeVerifier) -> bool {
-        self.0.as_bytes().ct_eq(verifier.challenge().0.as_bytes()).into()
+        self.0.ct_eq(&verifier.challenge().0).into()
+    }
+}
+
+impl fmt::Debug for CodeChallenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CodeChallenge").field(&self.as_str()).finish()
     }
 }
 
@@ -98,7 +110,7 @@ impl TryFrom<String> for CodeChallenge {
 
 impl From<CodeChallenge> for String {
     fn from(challenge: CodeChallenge) -> Self {
-        challenge.0
+        Self::from(challenge.as_str())
     }
 }
 

@@ -262,7 +262,8 @@ impl Approve {
                 salt: pushed.map_or_else(|| moment.random("grant salt"), |pushed| pushed.terms.salt),
                 issuer: self.server.issuer().clone(),
                 client_id: client.id().clone(),
-                scope,
+                // Most are given all that their client may ask for: those share its text.
+                scope: if scope == *client.scope() { client.scope().clone() } else { scope },
                 resources: interaction.resources.clone(),
                 created_at: now,
                 origin: match &interaction.flow {
@@ -275,7 +276,7 @@ impl Approve {
                     Flow::Implicit { .. } => Origin::Implicit,
                     Flow::Device => Origin::Device { client_name: interaction.client_name.clone() },
                 },
-                claims: interaction.claims.within(|name| self.may_tell(client, name)),
+                claims: interaction.claims.within(|name| self.may_tell(client, name)).boxed(),
                 person: Some(self.approval.person()),
             }),
             expires_at: now.saturating_add(self.server.config.policy.code_lifetime),

@@ -148,7 +148,7 @@ impl Grant {
             return Err(Reason::PushedRequestUnknown);
         }
         let form = Form::parse(parameters.as_bytes(), &KNOWN).map_err(Reason::Form)?;
-        let hinted = self.terms.claims.subject().cloned();
+        let hinted = self.terms.claims().subject().cloned();
         Ok(AuthorizationRequest::of_form(form, self.terms.client_id.clone(), hinted))
     }
 }

@@ -2,6 +2,7 @@
 //! ([OpenID Connect Core section 5.5](https://openid.net/specs/openid-connect-core-1_0.html#ClaimsParameter)).
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, BTreeSet},
     string::{String, ToString},
     vec::Vec,
@@ -99,10 +100,19 @@ impl ClaimsRequest {
         Self { subject, ..Self::default() }
     }
 
+    /// The request that asks for nothing, as most do.
+    pub(crate) const NOTHING: Self =
+        Self { userinfo: BTreeSet::new(), id_token: BTreeSet::new(), acr: Acr::Unasked, subject: None };
+
+    /// Keeps what is asked for out of the way; `None` where nothing is.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        (!self.is_empty()).then(|| Box::new(self))
+    }
+
     /// Tells whether nothing is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        *self == Self::NOTHING
     }
 
     /// Returns the claims asked for at the userinfo endpoint.

@@ -8,7 +8,6 @@ use grantry_core::{ClientId, HttpRequest, HttpResponse, Moment, SecretString, Un
 use serde::Serialize;
 
 use crate::authentication::{Authenticated, Credentials};
-use crate::claims_request::ClaimsRequest;
 use crate::client::GrantType;
 use crate::decision::{Commit, Decision};
 use crate::denial::{Denial, Reason};
@@ -208,7 +207,7 @@ impl DeviceAuthorization {
                 resources: self.server.allowed_resources(form.all("resource"))?,
                 created_at: now,
                 origin: Origin::Device { client_name: client.shown_name() },
-                claims: ClaimsRequest::default(),
+                claims: None,
                 person: None,
             }),
             expires_at,

@@ -5,7 +5,6 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use grantry_core::form::Form;
 use grantry_core::{Moment, Scope, UnixTime};
 
-use crate::claims_request::ClaimsRequest;
 use crate::client::Client;
 use crate::decision::Decision;
 use crate::denial::Reason;
@@ -64,7 +63,7 @@ impl DirectGrant<'_> {
                 resources,
                 created_at: now,
                 origin,
-                claims: ClaimsRequest::default(),
+                claims: None,
                 person,
             }),
             expires_at: now,

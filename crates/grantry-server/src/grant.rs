@@ -1,6 +1,6 @@
 //! The record of one authorization.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::fmt;
 use core::time::Duration;
 
@@ -132,10 +132,17 @@ pub(crate) struct Terms {
     pub(crate) resources: Vec<String>,
     pub(crate) created_at: UnixTime,
     pub(crate) origin: Origin,
-    /// Which claims were asked for by name.
-    pub(crate) claims: ClaimsRequest,
+    /// Which claims were asked for by name; few grants have any.
+    pub(crate) claims: Option<Box<ClaimsRequest>>,
     /// Who granted it; nobody while it waits, and for a grant to the client itself.
     pub(crate) person: Option<Person>,
+}
+
+impl Terms {
+    pub(crate) fn claims(&self) -> &ClaimsRequest {
+        const NOTHING: &ClaimsRequest = &ClaimsRequest::NOTHING;
+        self.claims.as_deref().unwrap_or(NOTHING)
+    }
 }
 
 /// How a grant came to be.

@@ -2,7 +2,7 @@
 //!
 //! Form 1 is binary: times and lengths as LEB128, counters in four bytes, texts behind their lengths.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 
 use grantry_core::{ClientId, CodeChallenge, Issuer, Scope, UnixTime};
 
@@ -73,7 +73,7 @@ impl Writer {
         self.texts(&terms.resources);
         self.time(terms.created_at);
         self.origin(&terms.origin);
-        self.claims(&terms.claims);
+        self.claims(terms.claims());
         self.optional(terms.person.as_ref(), Self::person);
     }
 
@@ -219,11 +219,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn claims(&mut self) -> Option<ClaimsRequest> {
-        match self.optional(Self::text)? {
-            None => Some(ClaimsRequest::default()),
-            Some(json) => serde_json::from_str(json).ok(),
-        }
+    fn claims(&mut self) -> Option<Option<Box<ClaimsRequest>>> {
+        self.optional(|reader| serde_json::from_str(reader.text()?).ok().map(ClaimsRequest::boxed))
+            .map(Option::flatten)
     }
 
     fn person(&mut self) -> Option<Person> {

@@ -282,7 +282,7 @@ impl Issue<'_> {
         };
         let claims = self.records.user_claims(subject);
         claims
-            .map(|claims| for_id_token(claims, &self.scope, &self.grant.terms.claims, scope_claims))
+            .map(|claims| for_id_token(claims, &self.scope, self.grant.terms.claims(), scope_claims))
             .unwrap_or_default()
     }
 }

@@ -193,7 +193,7 @@ impl Push {
                 resources: interaction.resources,
                 created_at: now,
                 origin: Origin::Pushed(parameters),
-                claims: ClaimsRequest::of_subject(interaction.subject),
+                claims: ClaimsRequest::of_subject(interaction.subject).boxed(),
                 person: None,
             }),
             expires_at,

@@ -158,7 +158,7 @@ impl UserInfo {
             return Err(refused(Reason::OpenIdMissing));
         }
         let claims =
-            records.user_claims(subject).map(|claims| for_userinfo(claims, &scope, &grant.terms.claims));
+            records.user_claims(subject).map(|claims| for_userinfo(claims, &scope, grant.terms.claims()));
         let person = PersonalClaims { sub: subject.clone(), claims: claims.unwrap_or_default() };
         Ok((person, grant))
     }

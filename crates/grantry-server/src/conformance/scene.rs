@@ -9,7 +9,6 @@ use grantry_core::{
 
 use super::port::Parts;
 use super::rule::{Mismatch, Rule};
-use crate::claims_request::ClaimsRequest;
 use crate::decision::{Change, ChangeSet, ClaimId, Outcome};
 use crate::grant::{Grant, GrantId, Origin, Person, State, Subject, SubjectError, Terms};
 use crate::operation::{Lookup, Records, Version};
@@ -102,7 +101,7 @@ impl Scene<'_> {
             resources: [format!("https://{}.example", self.tag)].into(),
             created_at: self.now(),
             origin: Origin::Password,
-            claims: ClaimsRequest::default(),
+            claims: None,
             person: subject.map(|subject| self.person(subject)),
         };
         Grant {

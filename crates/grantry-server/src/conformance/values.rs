@@ -141,7 +141,7 @@ fn large(scene: &Scene<'_>, label: &str, origin: Option<Origin>) -> Result<Grant
         .map(|number| filler(scene, &format!("claim {number}"), name_bytes))
         .collect();
     let text = serde_json::json!({ "u": names }).to_string();
-    terms.claims = serde_json::from_str(&text).unwrap_or_default();
+    terms.claims = serde_json::from_str(&text).ok();
     terms.origin = origin.unwrap_or(Origin::Implicit);
     Ok(grant)
 }

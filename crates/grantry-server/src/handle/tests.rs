@@ -4,7 +4,6 @@ use grantry_core::{ClientId, Issuer, Scope, SecretBytes, UnixTime, base64url};
 use proptest::prelude::*;
 
 use super::*;
-use crate::claims_request::ClaimsRequest;
 use crate::grant::{Origin, State, Terms};
 
 const KINDS: [Kind; 7] = [
@@ -41,7 +40,7 @@ fn grant(id: [u8; 16], salt: [u8; 16]) -> Grant {
             resources: Vec::new(),
             created_at: time,
             origin: Origin::Client,
-            claims: ClaimsRequest::default(),
+            claims: None,
             person: None,
         }),
         expires_at: time,

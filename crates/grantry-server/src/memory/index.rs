@@ -1,6 +1,9 @@
 //! Which grants a person and a client have.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::ops::Bound;
 
 use grantry_core::ClientId;
@@ -11,18 +14,25 @@ use crate::grant_list::{GrantsOf, MAX_LISTED_GRANTS};
 /// The ids of the grants of each name. An entry shares the text of its grant.
 #[derive(Default)]
 pub(super) struct Index {
-    by_client: BTreeSet<(ClientId, GrantId)>,
+    /// A client has many.
+    by_client: BTreeMap<ClientId, BTreeSet<GrantId>>,
+    /// A person has few.
     by_subject: BTreeSet<(Subject, GrantId)>,
 }
 
 impl Index {
     pub(super) fn insert(&mut self, grant: &Grant) {
-        self.by_client.insert((grant.client_id().clone(), grant.id()));
+        self.by_client.entry(grant.client_id().clone()).or_default().insert(grant.id());
         self.by_subject.extend(grant.subject().map(|subject| (subject.clone(), grant.id())));
     }
 
     pub(super) fn remove(&mut self, grant: &Grant) {
-        self.by_client.remove(&(grant.client_id().clone(), grant.id()));
+        if let Some(ids) = self.by_client.get_mut(grant.client_id()) {
+            ids.remove(&grant.id());
+            if ids.is_empty() {
+                self.by_client.remove(grant.client_id());
+            }
+        }
         if let Some(subject) = grant.subject() {
             self.by_subject.remove(&(subject.clone(), grant.id()));
         }
@@ -30,27 +40,29 @@ impl Index {
 
     /// The next ids of a name in their order, after one of them.
     pub(super) fn page(&self, of: GrantsOf<'_>, after: Option<GrantId>) -> Vec<GrantId> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         match of {
-            GrantsOf::Subject(_, subject) | GrantsOf::SubjectAtClient(_, subject, _) => {
-                page(&self.by_subject, subject, after)
+            GrantsOf::Client(_, client_id) => {
+                let ids = self.by_client.get(client_id).into_iter();
+                ids.flat_map(|ids| ids.range((start, Bound::Unbounded)))
+                    .copied()
+                    .take(MAX_LISTED_GRANTS)
+                    .collect()
             }
-            GrantsOf::Client(_, client_id) => page(&self.by_client, client_id, after),
+            GrantsOf::Subject(_, subject) | GrantsOf::SubjectAtClient(_, subject, _) => {
+                let first = Bound::Included((subject.clone(), FIRST_ID));
+                let start = after.map_or(first, |after| Bound::Excluded((subject.clone(), after)));
+                let rest = self.by_subject.range((start, Bound::Unbounded));
+                let own = rest.take_while(|(filed, _)| filed == subject);
+                own.map(|(_, id)| *id).take(MAX_LISTED_GRANTS).collect()
+            }
         }
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> (usize, usize) {
-        (self.by_client.len(), self.by_subject.len())
+        (self.by_client.values().map(BTreeSet::len).sum(), self.by_subject.len())
     }
-}
-
-fn page<N: Clone + Ord>(entries: &BTreeSet<(N, GrantId)>, name: &N, after: Option<GrantId>) -> Vec<GrantId> {
-    let start = match after {
-        Some(after) => Bound::Excluded((name.clone(), after)),
-        None => Bound::Included((name.clone(), FIRST_ID)),
-    };
-    let rest = entries.range((start, Bound::Unbounded)).take_while(|(filed, _)| filed == name);
-    rest.map(|(_, id)| *id).take(MAX_LISTED_GRANTS).collect()
 }
 
 const FIRST_ID: GrantId = GrantId::from_bytes([0; 16]);

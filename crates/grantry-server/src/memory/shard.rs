@@ -87,7 +87,7 @@ impl DerefMut for LockedShard<'_> {
 #[derive(Default)]
 pub(super) struct Shard {
     grants: Grants,
-    /// A grant that ends later than it would have stays under its first time too.
+    /// A grant that ends later than it would have is filed anew when its first time comes.
     due: Due<GrantId>,
     claims: BTreeMap<ClaimId, UnixTime>,
     due_claims: Due<ClaimId>,
@@ -129,7 +129,7 @@ impl Shard {
         let id = grant.id();
         let before = self.grants.insert(id, Row { version, grant: grant.clone() }).map(|row| row.grant);
         let due = grant.purge_after();
-        if before.as_ref().map(Grant::purge_after) != Some(due) {
+        if before.as_ref().is_none_or(|before| due < before.purge_after()) {
             self.due.push(Reverse((due, id)));
         }
         before
@@ -151,9 +151,11 @@ impl Shard {
     pub(super) fn pop_due(&mut self, now: UnixTime) -> Option<Grant> {
         loop {
             let id = pop_due(&mut self.due, now)?;
-            let is_due = self.grants.get(&id).is_some_and(|row| row.grant.purge_after() <= now);
-            if is_due {
-                return self.grants.remove(&id).map(|row| row.grant);
+            match self.grants.get(&id).map(|row| row.grant.purge_after()) {
+                Some(due) if due <= now => return self.grants.remove(&id).map(|row| row.grant),
+                Some(due) => self.due.push(Reverse((due, id))),
+                // It ended earlier than it would have, and is gone.
+                None => {}
             }
         }
     }

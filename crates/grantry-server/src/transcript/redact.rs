@@ -277,9 +277,9 @@ impl<'a> Mask<'a> {
             sid: person.sid.map(|_| published::SESSION.into()),
             ..person
         });
-        let asked = own.claims.subject().cloned().map(|subject| self.subject(&subject));
+        let asked = grant.terms.claims().subject().cloned().map(|subject| self.subject(&subject));
         let salt = if is_of_another { published::OTHER_SALT } else { published::SALT };
-        let claims = own.claims.with_subject(asked);
+        let claims = grant.terms.claims().clone().with_subject(asked).boxed();
         let terms = Arc::new(Terms { id, salt, origin, person, claims, ..own });
         Ok(Grant { terms, ..grant.clone() })
     }
