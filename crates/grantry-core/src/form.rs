@@ -240,6 +240,15 @@ pub fn decode_component(text: &str) -> Result<SecretString, FormError> {
     Value::read(text).map(Value::into_secret)
 }
 
+/// Decodes as [`decode_component`] does and hands the text on; one without escapes is not copied.
+///
+/// # Errors
+///
+/// As [`decode_component`].
+pub fn with_decoded_component<R>(text: &str, read: impl FnOnce(&str) -> R) -> Result<R, FormError> {
+    Value::read(text).map(|value| read(value.as_str()))
+}
+
 /// Form-encodes a text by itself, the inverse of [`decode_component`].
 #[must_use]
 pub fn encode_component(text: &str) -> String {

@@ -111,6 +111,9 @@ impl HttpRequest {
     #[must_use]
     pub fn path(&self) -> &str {
         let target = self.target.split(['?', '#']).next().unwrap_or("");
+        if target.starts_with('/') {
+            return target;
+        }
         // A path may hold `://` too, but then a slash stands before it.
         let Some((_, rest)) = target.split_once("://").filter(|(scheme, _)| !scheme.contains('/')) else {
             return target;

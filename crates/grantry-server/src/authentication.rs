@@ -6,7 +6,7 @@ use alloc::{boxed::Box, string::String};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use grantry_core::form::{Form, decode_component};
+use grantry_core::form::{Form, decode_component, with_decoded_component};
 use grantry_core::{ClientId, HttpRequest, Issuer, SecretString, UnixTime};
 use grantry_jwt::{Header, VerifyingKey};
 
@@ -173,10 +173,10 @@ pub(crate) fn decode_basic(header: &str) -> Result<(ClientId, SecretString), Rea
     let text = SecretString::from(String::from_utf8(bytes).map_err(|_| Reason::MalformedBasic)?);
     // RFC 7617 section 2: the first colon separates; RFC 6749 section 2.3.1: both halves are form-encoded.
     let (id, secret) = text.expose().split_once(':').ok_or(Reason::MalformedBasic)?;
-    let id = decode_component(id).map_err(|_| Reason::MalformedBasic)?;
+    let client_id =
+        with_decoded_component(id, |id| ClientId::parse(id)).map_err(|_| Reason::MalformedBasic)?;
     let secret = decode_component(secret).map_err(|_| Reason::MalformedBasic)?;
-    let client_id = ClientId::parse(id.expose()).map_err(|_| Reason::MalformedBasic)?;
-    Ok((client_id, secret))
+    Ok((client_id.map_err(|_| Reason::MalformedBasic)?, secret))
 }
 
 fn from_body(form: &Form<'_>) -> Result<Credentials, Reason> {

@@ -35,16 +35,15 @@ impl ObjectWriter {
     /// Adds a whole number.
     pub fn number(mut self, name: &'static str, value: u64) -> Self {
         self.name(name);
-        let first = self.0.len();
-        let mut rest = value;
-        loop {
-            self.0.push(b'0' + u8::try_from(rest % 10).unwrap_or_default());
-            rest /= 10;
+        let (mut digits, mut rest, mut first) = ([b'0'; MAX_DIGITS], value, MAX_DIGITS);
+        for (index, digit) in digits.iter_mut().enumerate().rev() {
+            *digit += u8::try_from(rest % 10).unwrap_or_default();
+            (rest, first) = (rest / 10, index);
             if rest == 0 {
                 break;
             }
         }
-        self.0.get_mut(first..).unwrap_or_default().reverse();
+        self.0.extend(digits.get(first..).unwrap_or_default());
         self
     }
 
@@ -104,6 +103,9 @@ impl ObjectWriter {
         }
     }
 }
+
+/// How many digits a number has at most.
+const MAX_DIGITS: usize = 20;
 
 /// Tells whether a text stands in JSON as it is ([RFC 8259 section 7](https://www.rfc-editor.org/rfc/rfc8259#section-7)).
 /// It looks at every byte, so that it looks at many at once.
