@@ -8,7 +8,7 @@ use crate::token::now;
 pub(crate) const CLIENT_ID: &str = "app";
 pub(crate) const CLIENT_SECRET: &str = "b2lFyW0Zt1c8nHk5qXvRj3mEaUe7sTdPgLwC4hYxN6o";
 pub(crate) const REDIRECT_URI: &str = "https://app.example/cb";
-pub(crate) const SCOPE: &str = "photos.read photos.write profile";
+pub(crate) const SCOPE: &str = "calendar.read calendar.write contacts.read contacts.write email offline_access photos.read photos.write profile tasks.read";
 pub(crate) const SUBJECT: &str = "8f14e45f-ceea-467f-a8f2-2f3b6c1d9e70";
 
 /// What a confidential client asks for.

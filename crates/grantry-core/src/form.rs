@@ -99,17 +99,17 @@ impl<'a> Form<'a> {
             return Err(FormError::TooLong);
         }
         // Of most forms every character stands for itself.
-        let is_plain = text.iter().fold(true, |all, byte| all & is_plain(*byte));
+        let is_all_plain = is_plain(text);
         let text = core::str::from_utf8(text).map_err(|_| FormError::NotUtf8)?;
-        let read = |text| if is_plain { Ok(Value::Plain(text)) } else { Value::read(text) };
         let mut form = Self { parameters: Vec::with_capacity(8) };
         for (count, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if count >= MAX_PARAMETERS {
                 return Err(FormError::TooManyParameters);
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = known.find(read(name)?.as_str());
-            let value = read(value)?;
+            let name = known.find(Value::read(name)?.as_str());
+            let is_plain = is_all_plain || is_plain(value.as_bytes());
+            let value = if is_plain { Value::Plain(value) } else { Value::read(value)? };
             let Some(name) = name else { continue };
             if !is_plain && value.as_str().chars().any(char::is_control) {
                 return Err(FormError::ControlCharacter(name));
@@ -188,9 +188,10 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Tells whether a byte is a printable ASCII character that stands for itself.
-const fn is_plain(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e) && !is_escape(byte)
+/// Tells whether all characters are printable ASCII and stand for themselves. It looks at every byte, so that it
+/// looks at many at once.
+fn is_plain(text: &[u8]) -> bool {
+    text.iter().fold(true, |all, byte| all & matches!(byte, 0x20..=0x7e) & !is_escape(*byte))
 }
 
 const fn is_escape(byte: u8) -> bool {
