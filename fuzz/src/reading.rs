@@ -45,7 +45,7 @@ fn any_text(text: &str) {
     }
 }
 
-fn pairs(form: &Form) -> Vec<(&str, &str)> {
+fn pairs<'a>(form: &'a Form<'_>) -> Vec<(&'a str, &'a str)> {
     let names = KNOWN.once.iter().chain(KNOWN.many);
     names.flat_map(|name| form.all(name).map(move |value| (*name, value))).collect()
 }

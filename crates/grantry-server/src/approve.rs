@@ -270,7 +270,7 @@ impl Approve {
                     Flow::Code { back, code_challenge, nonce } => Origin::Code(CodeOrigin {
                         redirect_uri: back.redirect_uri.clone(),
                         redirect_uri_named: back.redirect_uri_named,
-                        code_challenge: code_challenge.clone(),
+                        code_challenge: *code_challenge,
                         nonce: nonce.clone(),
                     }),
                     Flow::Implicit { .. } => Origin::Implicit,

@@ -27,12 +27,12 @@ impl<S: Send + Sync> FromRequest<S> for Received {
 
 impl Received {
     /// Reads a posted form: every name at most once, and declared to be a form.
-    pub(crate) fn form(&self, names: &'static [&'static str]) -> Result<Form, FormError> {
+    pub(crate) fn form(&self, names: &'static [&'static str]) -> Result<Form<'_>, FormError> {
         Form::from_request(&self.0, &Known { once: names, many: &[] })
     }
 
     /// Reads the query.
-    pub(crate) fn query(&self, names: &'static [&'static str]) -> Result<Form, FormError> {
+    pub(crate) fn query(&self, names: &'static [&'static str]) -> Result<Form<'_>, FormError> {
         Form::parse(self.0.query().as_bytes(), &Known { once: names, many: &[] })
     }
 
