@@ -44,8 +44,7 @@ impl Tour {
             GrantType::Implicit,
             GrantType::Password,
         ]);
-        let client =
-            client.with_scope(Scope::parse("openid photos.read photos.write profile").expect("a scope"));
+        let client = client.with_scope(Scope::parse(&format!("openid {SCOPE}")).expect("a scope"));
         let secret = AssertionSecret::new(&SecretString::from(CLIENT_SECRET)).expect("a good key");
         let id = ClientId::parse("service").expect("a good id");
         let service = Client::new(id, ClientAuthentication::SecretJwt(secret))
