@@ -194,7 +194,7 @@ impl Approve {
             let reply = Reply::new(answer, event);
             match effect {
                 Effect::Written => Decision::Commit(Commit::put(expected, grant, reply)),
-                Effect::Repeated | Effect::Nothing => Decision::Reply(reply),
+                Effect::Repeated | Effect::Noted | Effect::Nothing => Decision::Reply(reply),
             }
         })
     }
@@ -373,8 +373,10 @@ impl Interaction {
                 | Reason::SigningFailed
         );
         let kind = if is_for_client { EventKind::AuthorizationRefused } else { EventKind::RequestRefused };
-        let event =
-            Event::new(endpoint, kind, Effect::Nothing).of_client(Some(&self.client_id)).denied(reason);
+        let event = Event::new(endpoint, kind, Effect::Nothing)
+            .of_client(Some(&self.client_id))
+            .of_grant_id(self.id)
+            .denied(reason);
         match self.target().filter(|_| is_for_client) {
             Some(target) => {
                 // Why the host refuses a person is for the host to know.

@@ -127,6 +127,7 @@ fn reply(trusted: &Trusted<'_>, interaction: Result<Interaction, Reason>) -> Rep
         Ok(interaction) => {
             let (kind, effect) = (EventKind::AuthorizationRequested, Effect::Nothing);
             let event = Event::new(Endpoint::Authorization, kind, effect).of_client(client_id);
+            let event = event.of_grant_id(interaction.id);
             Reply::new(Authorization::Interact(Box::new(interaction)), event)
         }
         Err(reason) => {

@@ -6,6 +6,7 @@ use core::fmt;
 use grantry_core::{SecretString, UnixTime};
 use grantry_jwt::{SignError, SigningInput};
 
+use crate::event::Reply;
 use crate::grant::Grant;
 use crate::operation::Version;
 
@@ -24,12 +25,12 @@ pub enum Decision<R> {
     Commit(Commit<R>),
 }
 
-impl<R: 'static> Decision<R> {
+impl<A: 'static> Decision<Reply<A>> {
     /// Notes a one-time identifier together with whatever else is decided.
     pub(crate) fn with_claim(self, claim: Option<Change>) -> Self {
         let Some(claim) = claim else { return self };
         match self {
-            Self::Reply(reply) => Self::Commit(Commit::claim(claim, reply)),
+            Self::Reply(reply) => Self::Commit(Commit::claim(claim, reply.noted())),
             Self::Sign(request) => Self::Sign(request.with_claim(claim)),
             // Every prefix is safe: what was claimed and led to nothing is spent.
             Self::Commit(Commit { changes, reply }) => {
@@ -78,7 +79,7 @@ impl<R> SignRequest<R> {
     }
 }
 
-impl<R: 'static> SignRequest<R> {
+impl<A: 'static> SignRequest<Reply<A>> {
     fn with_claim(self, claim: Change) -> Self {
         let then = self.then;
         Self::new(self.input, move |token| Ok(then(token)?.with_claim(Some(claim))))

@@ -1,6 +1,10 @@
 //! What happened, as a value for logs, counters and rate limits. It holds no credential.
 
-use grantry_core::ClientId;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use grantry_core::{ClientId, ErrorCode};
+use serde::{Serialize, Serializer};
 
 use crate::denial::{Denial, Reason};
 use crate::grant::{Grant, GrantId, Subject};
@@ -16,6 +20,9 @@ pub struct Reply<T> {
 }
 
 /// One decision of the server. It is free of codes, tokens and secrets.
+///
+/// As JSON it is one flat object for a line of a log: `endpoint`, `kind` and `effect`, and where there is one
+/// `client_id`, `subject`, `grant`, and of a refusal the `error` of the wire and the `reason`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
@@ -27,11 +34,12 @@ pub struct Event {
     pub client_id: Option<ClientId>,
     /// The person whose grant it is, or who is said to ask for one.
     pub subject: Option<Subject>,
-    /// The grant, once its handle and owner are proven.
+    /// The grant, once its handle and owner are proven; of an interaction, the one that its approval makes. So the
+    /// request, the person's answer and the tokens are joined in a log.
     pub grant: Option<GrantId>,
     /// Why it was refused, if it was.
     pub denial: Option<Denial>,
-    /// Whether a record was written.
+    /// What was written.
     pub effect: Effect,
 }
 
@@ -97,8 +105,14 @@ pub enum EventKind {
     ReuseDetected,
     /// A grant was revoked on request.
     GrantRevoked,
-    /// A token was looked up.
-    TokenIntrospected,
+    /// A client's own token, which has no record, was revoked on request.
+    TokenRevoked,
+    /// A revocation was asked for, and nothing was there to revoke: no token of this client, or a dead one.
+    NothingRevoked,
+    /// A token was looked up, and is active.
+    TokenFoundActive,
+    /// A token was looked up, and is not active, or not for this caller.
+    TokenFoundInactive,
     /// A client learned who the person is.
     UserInfoRead,
     /// A person was sent to log out.
@@ -107,14 +121,16 @@ pub enum EventKind {
     RequestRefused,
 }
 
-/// Whether a decision changed a record.
+/// What a decision wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Effect {
-    /// A record was written.
+    /// A grant was written.
     Written,
-    /// An answer was repeated, and nothing written.
+    /// An answer was repeated, and no grant written.
     Repeated,
+    /// No more than a one-time identifier was noted: the `jti` of a client's assertion or of a revoked token.
+    Noted,
     /// Nothing was written.
     Nothing,
 }
@@ -139,6 +155,12 @@ impl Event {
         self
     }
 
+    /// For a grant that is not made yet.
+    pub(crate) const fn of_grant_id(mut self, id: GrantId) -> Self {
+        self.grant = Some(id);
+        self
+    }
+
     pub(crate) fn of_grant(mut self, grant: &Grant) -> Self {
         self.client_id = Some(grant.terms.client_id.clone());
         self.subject = grant.subject().cloned();
@@ -152,9 +174,52 @@ impl Event {
     }
 }
 
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            endpoint: Endpoint,
+            kind: EventKind,
+            effect: Effect,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            client_id: Option<&'a ClientId>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            subject: Option<&'a Subject>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            grant: Option<GrantId>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            error: Option<ErrorCode>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+        }
+        let Self { endpoint, kind, client_id, subject, grant, denial, effect } = self;
+        let line = Line {
+            endpoint: *endpoint,
+            kind: *kind,
+            effect: *effect,
+            client_id: client_id.as_ref(),
+            subject: subject.as_ref(),
+            grant: *grant,
+            error: denial.map(|denial| denial.code),
+            reason: denial.map(|denial| denial.reason.to_string()),
+        };
+        line.serialize(serializer)
+    }
+}
+
 impl<T> Reply<T> {
     pub(crate) const fn new(answer: T, event: Event) -> Self {
         Self { answer, event }
+    }
+
+    /// The same, once a one-time identifier is noted beside whatever else is written.
+    pub(crate) const fn noted(mut self) -> Self {
+        self.event.effect = match self.event.effect {
+            Effect::Nothing | Effect::Noted => Effect::Noted,
+            Effect::Written => Effect::Written,
+            Effect::Repeated => Effect::Repeated,
+        };
+        self
     }
 }
 
@@ -165,6 +230,7 @@ impl Effect {
         match self {
             Self::Written => "written",
             Self::Repeated => "repeated",
+            Self::Noted => "noted",
             Self::Nothing => "nothing",
         }
     }
@@ -191,7 +257,10 @@ impl EventKind {
             Self::PasswordAccepted => "password_accepted",
             Self::ReuseDetected => "reuse_detected",
             Self::GrantRevoked => "grant_revoked",
-            Self::TokenIntrospected => "token_introspected",
+            Self::TokenRevoked => "token_revoked",
+            Self::NothingRevoked => "nothing_revoked",
+            Self::TokenFoundActive => "token_found_active",
+            Self::TokenFoundInactive => "token_found_inactive",
             Self::UserInfoRead => "userinfo_read",
             Self::LogoutRequested => "logout_requested",
             Self::RequestRefused => "request_refused",
@@ -217,3 +286,21 @@ impl Endpoint {
         }
     }
 }
+
+macro_rules! shown_by_name {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    )*};
+}
+
+shown_by_name!(Effect, EventKind, Endpoint);

@@ -155,21 +155,28 @@ impl Introspect {
         if !client.is_confidential() {
             return Err(Reason::ClientNotConfidential);
         }
-        let event = Event::new(Endpoint::Introspection, EventKind::TokenIntrospected, Effect::Nothing);
-        let of_caller = |event: Event| event.of_client(Some(client.id()));
         let found = request
             .found(authenticated, self.server.issuer(), records)?
             .filter(|found| may_introspect(client, found));
-        let (answer, event) = match found {
-            None => (None, event),
-            Some(Found::Stateless(claims)) => (self.server.describe_stateless(claims, now), event),
+        let (active, grant) = match found {
+            None => (None, None),
+            Some(Found::Stateless(claims)) => (self.server.describe_stateless(claims, now), None),
             Some(Found::OfGrant(token, record)) => {
                 let is_alive = !records.is_subject_suspended() && record.grant.is_active(now);
-                let alive = is_alive.then(|| self.server.describe(&record.grant, token, now)).flatten();
-                (alive, event.of_grant(&record.grant))
+                let active = is_alive.then(|| self.server.describe(&record.grant, token, now)).flatten();
+                (active, Some(&record.grant))
             }
         };
-        Ok(Reply::new(answer.map_or(Introspection::Inactive, Introspection::Active), of_caller(event)))
+        let (kind, answer) = match active {
+            Some(token) => (EventKind::TokenFoundActive, Introspection::Active(token)),
+            None => (EventKind::TokenFoundInactive, Introspection::Inactive),
+        };
+        let event = Event::new(Endpoint::Introspection, kind, Effect::Nothing);
+        let event = match grant {
+            Some(grant) => event.of_grant(grant),
+            None => event,
+        };
+        Ok(Reply::new(answer, event.of_client(Some(client.id()))))
     }
 }
 

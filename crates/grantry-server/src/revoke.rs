@@ -92,45 +92,37 @@ impl PresentedToken {
         now: UnixTime,
     ) -> Result<Decision<Reply<Revoked>>, Reason> {
         let client = authenticated.client();
-        let event = |effect| {
-            let event = Event::new(Endpoint::Revocation, EventKind::GrantRevoked, effect);
-            event.of_client(Some(client.id()))
+        let reply = |kind, effect| {
+            let event = Event::new(Endpoint::Revocation, kind, effect).of_client(Some(client.id()));
+            Reply::new(Revoked::Done, event)
         };
+        let found = self.found(authenticated, issuer, records)?;
         // A stranger learns nothing and ends nothing. A dead access token, which others have seen, does
         // not end a living grant.
-        Ok(
-            match self
-                .found(authenticated, issuer, records)?
-                .filter(|found| found.is_alive_and_of(client, now))
-            {
-                None => Decision::Reply(Reply::new(Revoked::Done, event(Effect::Nothing))),
-                Some(Found::OfGrant(_, record)) => end(record, now, Revoked::Done, &event),
-                Some(Found::Stateless(claims)) => {
-                    // Noted for as long as the slowest clock of the store takes the token for alive.
-                    let until = claims.exp.saturating_add(Grant::CLOCK_MARGIN);
-                    let claim = Change::Claim { id: claims.claim_id(), until };
-                    Decision::Commit(Commit::claim(claim, Reply::new(Revoked::Done, event(Effect::Written))))
-                }
-            },
-        )
+        Ok(match found.filter(|found| found.is_alive_and_of(client, now)) {
+            None => Decision::Reply(reply(EventKind::NothingRevoked, Effect::Nothing)),
+            Some(Found::OfGrant(_, record)) => end(record, now, Revoked::Done, Endpoint::Revocation),
+            Some(Found::Stateless(claims)) => {
+                // Noted for as long as the slowest clock of the store takes the token for alive.
+                let until = claims.exp.saturating_add(Grant::CLOCK_MARGIN);
+                let claim = Change::Claim { id: claims.claim_id(), until };
+                Decision::Commit(Commit::claim(claim, reply(EventKind::TokenRevoked, Effect::Noted)))
+            }
+        })
     }
 }
 
 /// Ends a grant, if it has not ended.
-pub(crate) fn end<A>(
-    record: &Versioned,
-    now: UnixTime,
-    answer: A,
-    event: &dyn Fn(Effect) -> Event,
-) -> Decision<Reply<A>> {
+pub(crate) fn end<A>(record: &Versioned, now: UnixTime, answer: A, endpoint: Endpoint) -> Decision<Reply<A>> {
     let grant = &record.grant;
+    let event = |kind, effect| Event::new(endpoint, kind, effect).of_grant(grant);
     match step(Some(grant.state), Presented::Revocation, Facts::default()) {
         Then::Move(_) | Then::Alarm(_) | Then::Close(_) => {
-            let reply = Reply::new(answer, event(Effect::Written).of_grant(grant));
+            let reply = Reply::new(answer, event(EventKind::GrantRevoked, Effect::Written));
             Decision::Commit(Commit::put(Some(record.version), grant.revoked(now), reply))
         }
         Then::Repeat | Then::Refuse(_) | Then::Wait(_) => {
-            Decision::Reply(Reply::new(answer, event(Effect::Nothing).of_grant(grant)))
+            Decision::Reply(Reply::new(answer, event(EventKind::NothingRevoked, Effect::Nothing)))
         }
     }
 }

@@ -68,10 +68,7 @@ impl Operation for RevokeGrant {
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
         let record = records.grant_of(self.server.issuer(), self.id);
         match record.filter(|record| self.authority.is_over(&record.grant)) {
-            Some(record) => {
-                let event = |effect| Event::new(Endpoint::Management, EventKind::GrantRevoked, effect);
-                end(record, moment.time(), Revocation::Revoked, &event)
-            }
+            Some(record) => end(record, moment.time(), Revocation::Revoked, Endpoint::Management),
             None => Decision::Reply(Reply::new(Revocation::Unknown, self.refused())),
         }
     }

@@ -59,7 +59,7 @@ impl Operation for VerifyUserCode {
         Decision::Reply(match self.interaction(records, moment) {
             Some(interaction) => {
                 let event = Event::new(Endpoint::Verification, EventKind::DeviceFound, Effect::Nothing);
-                let event = event.of_client(Some(&interaction.client_id));
+                let event = event.of_client(Some(&interaction.client_id)).of_grant_id(interaction.id);
                 Reply::new(Verification::Interact(Box::new(interaction)), event)
             }
             None => {

@@ -184,7 +184,7 @@ fn rfc7009_2_1_a_client_token_is_revoked_by_its_client_alone_and_once() {
     }
     assert!(active(&site, "web", &first, NOW).is_some());
     let (effect, [reads, _, commits]) = revoke(&site, "web", &first, NOW);
-    assert_eq!((effect, reads, commits), (Effect::Written, 1, 1));
+    assert_eq!((effect, reads, commits), (Effect::Noted, 1, 1));
     for caller in ["web", "api"] {
         assert_eq!(active(&site, caller, &first, NOW), None);
         assert!(active(&site, caller, &second, NOW).is_some(), "alone");
@@ -236,7 +236,7 @@ fn two_revocations_at_once_are_both_answered() {
     let moment = site.moment(NOW);
     let before = site.store.inner.read(&operation.lookup(&moment)).unwrap();
     let Decision::Commit(late) = operation.decide(&before, &moment) else { panic!("a commit") };
-    assert_eq!(site.revoke("web", &answer.access_token, NOW).event.effect, Effect::Written);
+    assert_eq!(site.revoke("web", &answer.access_token, NOW).event.effect, Effect::Noted);
     assert_eq!(site.store.inner.commit(late.changes()).unwrap(), Outcome::Conflict);
     late.resolve(Outcome::Conflict).unwrap_err();
     let after = site.store.inner.read(&operation.lookup(&moment)).unwrap();

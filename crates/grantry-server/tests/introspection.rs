@@ -27,7 +27,7 @@ fn rfc7662_2_2_a_live_access_token_is_described() {
         for caller in ["web", "api"] {
             let request = request(caller, "/introspect", &[("token", tokens.access_token.expose())]);
             let reply = site.run(&site.server.introspect(&request), NOW + 1);
-            assert_eq!(reply.event.kind, EventKind::TokenIntrospected);
+            assert_eq!(reply.event.kind, EventKind::TokenFoundActive);
             assert_eq!(reply.event.client_id, Some(client_id(caller)));
             let response = reply.answer.to_response();
             assert_eq!((response.status, response.headers.only("Cache-Control")), (200, Some("no-store")));

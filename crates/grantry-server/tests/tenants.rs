@@ -130,7 +130,7 @@ fn the_note_of_a_revoked_token_is_of_one_issuer() {
     for (server, token) in [&tenants.mine, &tenants.theirs].into_iter().zip(&tokens) {
         let request = request("web", "/revoke", &[("token", token.expose())]);
         let reply = run(&store, &server.revoke(&request), tenants.site.moment(NOW)).unwrap();
-        assert_eq!(reply.event.effect, Effect::Written);
+        assert_eq!(reply.event.effect, Effect::Noted);
     }
     let claims = store.0.into_inner();
     assert!(claims.len() == 2 && claims.first() != claims.last());

@@ -12,9 +12,9 @@ use grantry_core::{HttpRequest, HttpResponse, SecretString, base64url, form};
 use grantry_jwt::{Claim, JwkSet, SigningKey, VerifyError};
 use grantry_server::{
     ASSERTION_LEEWAY, ApplicationType, AssertionAudience, AssertionKeys, AssertionSecret, Change, Client,
-    ClientAuthentication, Decision, Grant, Introspection, IntrospectionRight, MAX_ASSERTION_BYTES,
-    MAX_ASSERTION_ID_BYTES, MAX_ASSERTION_LIFETIME, Operation, Outcome, Policy, Reason, RedirectUri, Revoked,
-    Server, Store, TokenAnswer,
+    ClientAuthentication, Decision, Effect, EventKind, Grant, GrantType, Introspection, IntrospectionRight,
+    MAX_ASSERTION_BYTES, MAX_ASSERTION_ID_BYTES, MAX_ASSERTION_LIFETIME, Operation, Outcome, Policy, Reason,
+    RedirectUri, Revoked, Server, Store, TokenAnswer,
 };
 use serde_json::{Value, json};
 use support::{

@@ -97,3 +97,31 @@ fn a_forged_handle_uses_up_nothing() {
     }
     assert_eq!(verdict(&site, &assertion), AUTHENTICATED);
 }
+
+/// A log tells a request that used up its assertion alone from one that changed a grant, and from one that wrote
+/// nothing.
+#[test]
+fn an_event_says_what_was_noted_beside_the_grant() {
+    let site = site();
+    let registered = client("signed", ClientAuthentication::PrivateKeyJwt(keys(&[rsa()])));
+    let grant_types = [GrantType::AuthorizationCode, GrantType::ClientCredentials];
+    site.store.inner.put_client(registered.with_grant_types(grant_types));
+    let token = |pairs: &[(&str, &str)], jti| {
+        let request = ask("/token", &signed(&json!({ "jti": jti })), pairs);
+        let event = site.run(&site.server.token(&request), NOW).event;
+        (event.kind, event.effect)
+    };
+    let own = [("grant_type", "client_credentials"), ("scope", "read")];
+    assert_eq!(token(&own, "1"), (EventKind::ClientTokenIssued, Effect::Noted));
+    assert_eq!(token(&own, "1"), (EventKind::RequestRefused, Effect::Nothing), "a replay notes nothing");
+    assert_eq!(token(&[], "2"), (EventKind::RequestRefused, Effect::Noted));
+    let code = code(&site.approve(site.interaction("signed", &[], NOW), NOW));
+    let redemption = redemption("signed", &code);
+    assert_eq!(token(&redemption.each(), "3"), (EventKind::CodeRedeemed, Effect::Written));
+    let request = ask("/introspect", &signed(&json!({ "jti": "4" })), &[("token", "x")]);
+    let event = site.run(&site.server.introspect(&request), NOW).event;
+    assert_eq!((event.kind, event.effect), (EventKind::TokenFoundInactive, Effect::Noted));
+    let request = ask("/revoke", &signed(&json!({ "jti": "5" })), &[("token", "x")]);
+    let event = site.run(&site.server.revoke(&request), NOW).event;
+    assert_eq!((event.kind, event.effect), (EventKind::NothingRevoked, Effect::Noted));
+}

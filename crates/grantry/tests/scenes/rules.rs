@@ -216,7 +216,7 @@ impl Trial<'_> {
 
     fn ends_for_good(&self, ending: &Ending) -> bool {
         let ends = |seen: &Seen| {
-            let kinds = [EventKind::ReuseDetected, EventKind::GrantRevoked];
+            let kinds = [EventKind::ReuseDetected, EventKind::GrantRevoked, EventKind::NothingRevoked];
             kinds.contains(&seen.kind) && self.stage.is_of_scene(seen)
         };
         !ending.decided().any(ends) || !self.is_alive(ending)
