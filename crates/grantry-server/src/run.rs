@@ -205,6 +205,30 @@ pub trait AsyncSigner {
 }
 
 /// A signing key outside of the process whose futures are `Send`.
+///
+/// ```
+/// use grantry_jwt::SigningInput;
+/// use grantry_server::{SendSigner, Signature};
+/// # struct Client;
+/// # struct Failure;
+/// # impl Client {
+/// #     async fn sign(&self, _key: &str, _message: &[u8]) -> Result<Vec<u8>, Failure> { Err(Failure) }
+/// # }
+///
+/// struct KeyService {
+///     client: Client,
+/// }
+///
+/// impl SendSigner for KeyService {
+///     type Error = Failure;
+///
+///     async fn sign(&self, input: &SigningInput) -> Result<Signature, Failure> {
+///         let key = input.key_id().unwrap_or_default();
+///         // Of an RSA key there is no DER: its signature stands in the token as it is, as `Signature::Jose`.
+///         self.client.sign(key, input.as_bytes()).await.map(Signature::Der)
+///     }
+/// }
+/// ```
 pub trait SendSigner: Sync {
     /// How signing fails.
     type Error: Send;

@@ -11,6 +11,81 @@ use crate::operation::{Lookup, Records};
 /// [`Grant::to_bytes`](crate::Grant::to_bytes), and may keep `issuer`, `client_id`, `subject` and
 /// `expires_at` as columns. After [`Grant::purge_after`](crate::Grant::purge_after) a record may be deleted. A
 /// record that cannot be read is an error, never an absent record.
+///
+/// ```
+/// use std::collections::{BTreeMap, BTreeSet};
+/// use std::sync::Mutex;
+///
+/// use grantry_core::ClientId;
+/// use grantry_server::{
+///     Change, ChangeSet, ClaimId, Client, Grant, GrantId, Lookup, Outcome, RecordError, Records, Store, Version,
+/// };
+///
+/// #[derive(Default)]
+/// struct Tables {
+///     clients: BTreeMap<ClientId, Client>,
+///     grants: BTreeMap<GrantId, (Version, Vec<u8>)>,
+///     claims: BTreeSet<ClaimId>,
+/// }
+///
+/// struct TableStore(Mutex<Tables>);
+///
+/// impl Store for TableStore {
+///     type Error = RecordError;
+///
+///     fn read(&self, lookup: &Lookup<'_>) -> Result<Records, RecordError> {
+///         let tables = self.0.lock().unwrap();
+///         let mut records = Records::new();
+///         if let Some(client) = lookup.client.and_then(|id| tables.clients.get(id)) {
+///             records = records.with_client(client.clone());
+///         }
+///         if let Some((version, bytes)) = lookup.grant.and_then(|id| tables.grants.get(&id)) {
+///             records = records.with_grant(Grant::from_bytes(bytes)?, *version);
+///         }
+///         if lookup.claim.is_some_and(|id| tables.claims.contains(&id)) {
+///             records = records.with_claim_seen();
+///         }
+///         if lookup.assertion.is_some_and(|id| tables.claims.contains(&id)) {
+///             records = records.with_assertion_seen();
+///         }
+///         Ok(records)
+///     }
+///
+///     fn commit(&self, changes: &ChangeSet) -> Result<Outcome, RecordError> {
+///         let mut tables = self.0.lock().unwrap();
+///         let is_as_expected = |change: &Change| match change {
+///             Change::Put { expected, grant } => {
+///                 tables.grants.get(&grant.id()).map(|(version, _)| *version) == *expected
+///             }
+///             Change::Claim { id, .. } => !tables.claims.contains(id),
+///         };
+///         if !changes.iter().all(is_as_expected) {
+///             return Ok(Outcome::Conflict);
+///         }
+///         for change in changes.iter() {
+///             match change {
+///                 Change::Put { expected, grant } => {
+///                     let version = expected.map_or(Version::FIRST, Version::next);
+///                     tables.grants.insert(grant.id(), (version, grant.to_bytes()));
+///                 }
+///                 Change::Claim { id, .. } => {
+///                     tables.claims.insert(*id);
+///                 }
+///             }
+///         }
+///         Ok(Outcome::Applied)
+///     }
+/// }
+/// # let store = TableStore(Mutex::default());
+/// # let id = ClaimId::from_bytes([1; 32]);
+/// # let claim = ChangeSet::from_iter([Change::Claim { id, until: grantry_core::UnixTime::from_secs(1) }]);
+/// # assert_eq!(store.commit(&claim), Ok(Outcome::Applied));
+/// # assert_eq!(store.commit(&claim), Ok(Outcome::Conflict));
+/// # let mut lookup = Lookup::default();
+/// # lookup.claim = Some(id);
+/// # assert!(store.read(&lookup)?.is_claim_seen());
+/// # Ok::<(), RecordError>(())
+/// ```
 pub trait Store {
     /// How reading or writing fails. A failure becomes status 503, never a protocol error. Where it is
     /// an [`Error`](core::error::Error), [`RunError`](crate::RunError) is one.
