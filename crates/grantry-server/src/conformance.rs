@@ -41,9 +41,12 @@
 //! the moment, so that runs with different seeds meet in one database without harm. A store with a clock of its
 //! own needs a moment that is not behind that clock.
 //!
+//! Whole requests that race, and what is left when one of them fails on its way, are for the [`explore`]r.
+//!
 //! What cannot be seen from outside is not checked: that what is applied is durable, and that a failure that
 //! tears a change set apart leaves nothing of it.
 
+pub mod explore;
 mod listing;
 mod names;
 mod planting;
