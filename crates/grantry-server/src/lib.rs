@@ -15,7 +15,7 @@
 //! * Between pages: [`Interaction`], [`Server::seal`], [`Server::unseal`].
 //! * Taking it back: [`Server::revoke_grant`], [`GrantList`], [`revoke_all`].
 //! * Stores: [`Store`], [`SendStore`], [`AsyncStore`], [`MemoryStore`]; what they keep: [`Grant`]. Its
-//!   moves are [one table](life_of_a_grant).
+//!   moves are [one table](life_of_a_grant). Where they find registrations: [`Clients`].
 //! * Letting go: [`Sweep`], and [`Swept`] with when to come back. A host's own store is checked by the module
 //!   `conformance`, behind the feature of that name.
 //! * Looking back: [`record`] and [`Transcript`].
@@ -82,6 +82,7 @@ mod client;
 mod client_assertion;
 mod client_authentication;
 mod client_grant;
+mod clients;
 mod code_grant;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -143,6 +144,9 @@ pub use client_assertion::{
     ASSERTION_LEEWAY, MAX_ASSERTION_BYTES, MAX_ASSERTION_ID_BYTES, MAX_ASSERTION_LIFETIME,
 };
 pub use client_authentication::{ClientAuthentication, SecretDigest};
+#[cfg(feature = "std")]
+pub use clients::MemoryClients;
+pub use clients::{Clients, ClientsUnavailable};
 pub use decision::{Change, ChangeSet, ClaimId, Commit, Conflict, Decision, Outcome, SignRequest, Signature};
 pub use denial::{Denial, Reason};
 pub use device_authorization::{DeviceAnswer, DeviceAuthorization, DeviceResponse};
