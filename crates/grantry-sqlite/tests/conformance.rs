@@ -1,0 +1,112 @@
+//! The rules of every store, by the conformance kit.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::std_instead_of_alloc,
+    reason = "a test fails by panicking, and has the standard library and a folder"
+)]
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use grantry_core::{Moment, UnixTime};
+use grantry_server::conformance::{Kit, Rule};
+use grantry_server::{
+    ChangeSet, Client, ClientsUnavailable, GrantId, Lookup, MemoryClients, Outcome, Records, Store,
+};
+use grantry_sqlite::{SqliteError, SqliteStore};
+use rusqlite::{Connection, params};
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("grantry-sqlite-{name}-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn plant(path: &Path) -> impl Fn(GrantId, Vec<u8>) -> rusqlite::Result<()> {
+    let by_hand = Connection::open(path).unwrap();
+    move |id, bytes| {
+        let sql = "UPDATE grants SET record = ?2 WHERE id = ?1";
+        by_hand.execute(sql, params![id.as_bytes(), bytes]).map(|changed| assert_eq!(changed, 1))
+    }
+}
+
+fn moment(seed: u8) -> Moment {
+    Moment::new(UnixTime::from_secs(1_800_000_000), [seed; 32])
+}
+
+#[test]
+fn a_store_in_a_file_follows_every_rule() {
+    let folder = Folder::new("kit");
+    let path = folder.0.join("grants.db");
+    let clients = Arc::new(MemoryClients::new([]));
+    let register = |client: Client| {
+        clients.put(client);
+        Ok::<_, ClientsUnavailable>(())
+    };
+    let store = SqliteStore::open(&path).unwrap().with_clients(Arc::clone(&clients));
+    // The second run finds what the first left behind.
+    for seed in [1, 2] {
+        let kit = Kit::new(&store).with_list().with_sweep().with_race().with_clients(register);
+        let report = kit.with_plant(plant(&path)).check(moment(seed)).unwrap();
+        assert_eq!((report.checked().len(), report.unchecked().len()), (Rule::ALL.len(), 0), "{report}");
+    }
+}
+
+#[test]
+fn a_store_in_memory_follows_every_rule() {
+    let clients = Arc::new(MemoryClients::new([]));
+    let register = |client: Client| {
+        clients.put(client);
+        Ok::<_, ClientsUnavailable>(())
+    };
+    let store = SqliteStore::in_memory().unwrap().with_clients(Arc::clone(&clients));
+    let kit = Kit::new(&store).with_list().with_sweep().with_race().with_clients(register);
+    let report = kit.check(moment(1)).unwrap();
+    // What nobody can damage from outside.
+    assert_eq!(report.checked().len(), Rule::ALL.len() - 2, "{report}");
+}
+
+/// Two nodes' stores over one file, each asked in turn.
+struct Nodes([SqliteStore; 2], AtomicUsize);
+
+impl Nodes {
+    fn next(&self) -> &SqliteStore {
+        &self.0[self.1.fetch_add(1, Ordering::Relaxed) % 2]
+    }
+}
+
+impl Store for Nodes {
+    type Error = SqliteError;
+
+    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, SqliteError> {
+        self.next().read(lookup)
+    }
+
+    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, SqliteError> {
+        self.next().commit(changes)
+    }
+}
+
+#[test]
+fn two_stores_over_one_file_follow_every_rule_of_one() {
+    let folder = Folder::new("nodes");
+    let open = || SqliteStore::open(folder.0.join("grants.db")).unwrap();
+    let nodes = Nodes([open(), open()], AtomicUsize::new(0));
+    let report = Kit::new(&nodes).with_race().check(moment(1)).unwrap();
+    for rule in [Rule::OneWriterWins, Rule::OneClaimWins, Rule::WholeRecords] {
+        assert!(report.checked().contains(&rule), "{report}");
+    }
+}
