@@ -10,7 +10,7 @@ use grantry::jwt::SigningKey;
 use grantry::server::{
     AccessTokenFormat, Answered, ApplicationType, Approval, Authorization, Change, ChangeSet, Client,
     ClientAuthentication, DeviceAnswer, DeviceResponse, Endpoints, GrantType, HandleKey, Interaction,
-    IntrospectionRight, Lookup, MemoryStore, Outcome, Policy, Pushed, MemoryStoreFull, Records, RedirectUri,
+    IntrospectionRight, Lookup, MemoryStore, MemoryStoreFull, Outcome, Policy, Pushed, Records, RedirectUri,
     SecretDigest, Server, Store, Subject, TokenAnswer, TokenResponse, Verification, run,
 };
 
@@ -186,7 +186,11 @@ pub(crate) fn code(server: &Server, store: &impl Store<Error = MemoryStoreFull>,
     code_of(&run(store, &operation, moment(NOW, number)).unwrap().answer).unwrap()
 }
 
-pub(crate) fn tokens(server: &Server, store: &impl Store<Error = MemoryStoreFull>, code: &str) -> TokenResponse {
+pub(crate) fn tokens(
+    server: &Server,
+    store: &impl Store<Error = MemoryStoreFull>,
+    code: &str,
+) -> TokenResponse {
     let answer = run(store, &server.token(&redemption(code)), moment(NOW, 0)).unwrap().answer;
     let TokenAnswer::Issued(tokens) = answer else { panic!("{answer:?}") };
     tokens
