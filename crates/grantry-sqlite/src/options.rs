@@ -165,8 +165,9 @@ const MAX_IDLE_LOG_BYTES: u32 = 64 * 1024 * 1024;
 /// SQLite's own limit.
 const MAX_PAGES: u32 = 4_294_967_294;
 
-/// How often the switch to the write-ahead log is tried while other processes open the same new file.
-const MAX_SWITCHES: usize = 16;
+/// How often the switch to the write-ahead log is tried. Who meets another process that switches the same new
+/// file finds it done the next time.
+const MAX_SWITCHES: usize = 3;
 
 fn write_ahead(connection: &Connection) -> Result<(), SqliteError> {
     for _ in 0..MAX_SWITCHES {
@@ -177,7 +178,7 @@ fn write_ahead(connection: &Connection) -> Result<(), SqliteError> {
             Ok(mode) if mode == "wal" => return Ok(()),
             Ok(_) => return Err(SqliteError::new(Work::Open, Failure::NoWriteAheadLog)),
             Err(SqliteError { failure: Failure::Busy, .. }) => {
-                // The switch itself does not wait for others; this does.
+                // The switch does not wait for another that is under way; this does.
                 connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(SqliteError::at(Work::Open))?;
             }
             Err(error) => return Err(error),
