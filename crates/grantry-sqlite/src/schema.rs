@@ -25,9 +25,7 @@ pub(crate) enum Found {
 ///
 /// [`Failure::Foreign`] and [`Failure::NewerSchema`], beside the driver's.
 pub(crate) fn identify(connection: &mut Connection) -> Result<Found, SqliteError> {
-    // Another process may be making the tables: all of them are seen, or none.
-    let snapshot = connection.transaction().map_err(SqliteError::at(Work::Open))?;
-    found_in(&snapshot)
+    identify_by(connection, STEPS)
 }
 
 /// Takes the steps that a database lacks, all in one transaction.
@@ -36,28 +34,43 @@ pub(crate) fn identify(connection: &mut Connection) -> Result<Found, SqliteError
 ///
 /// As [`identify`].
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SqliteError> {
-    if identify(connection)? == Found::Schema(STEPS.len()) {
+    migrate_by(connection, STEPS)
+}
+
+fn identify_by(connection: &mut Connection, steps: &[&str]) -> Result<Found, SqliteError> {
+    // Another process may be making the tables: all of them are seen, or none.
+    let snapshot = connection.transaction().map_err(SqliteError::at(Work::Open))?;
+    found_in(&snapshot, steps)
+}
+
+fn migrate_by(connection: &mut Connection, steps: &[&str]) -> Result<(), SqliteError> {
+    if identify_by(connection, steps)? == Found::Schema(steps.len()) {
         return Ok(());
     }
     let failed = SqliteError::at(Work::Open);
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
     // Another process may have come first.
-    let taken = match found_in(&transaction)? {
+    let taken = match found_in(&transaction, steps)? {
         Found::Empty => 0,
-        Found::Schema(steps) => steps,
+        Found::Schema(taken) => taken,
     };
-    take(&transaction, STEPS.get(taken..).unwrap_or_default()).map_err(&failed)?;
+    let take = || {
+        steps.iter().skip(taken).try_for_each(|step| transaction.execute_batch(step))?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version_after(steps))
+    };
+    take().map_err(&failed)?;
     transaction.commit().map_err(failed)
 }
 
-fn found_in(snapshot: &Transaction<'_>) -> Result<Found, SqliteError> {
+fn found_in(snapshot: &Transaction<'_>, steps: &[&str]) -> Result<Found, SqliteError> {
     let number = |name| snapshot.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let read = || Ok((number("application_id")?, number("user_version")?));
     let (application, version) = read().map_err(SqliteError::at(Work::Open))?;
-    let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
+    let known = version_after(steps);
     match (application, usize::try_from(version)) {
-        (APPLICATION_ID, Ok(steps @ 1..)) if version <= known => Ok(Found::Schema(steps)),
+        (APPLICATION_ID, Ok(taken @ 1..)) if version <= known => Ok(Found::Schema(taken)),
         (APPLICATION_ID, Ok(1..)) => {
             Err(SqliteError::new(Work::Open, Failure::NewerSchema { found: version, known }))
         }
@@ -66,10 +79,8 @@ fn found_in(snapshot: &Transaction<'_>) -> Result<Found, SqliteError> {
     }
 }
 
-fn take(transaction: &Transaction<'_>, steps: &[&str]) -> rusqlite::Result<()> {
-    steps.iter().try_for_each(|step| transaction.execute_batch(step))?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", i32::try_from(STEPS.len()).unwrap_or(i32::MAX))
+fn version_after(steps: &[&str]) -> i32 {
+    i32::try_from(steps.len()).unwrap_or(i32::MAX)
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
@@ -79,6 +90,45 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FIRST: &str = "CREATE TABLE taken (step INTEGER) STRICT; INSERT INTO taken VALUES (1)";
+
+    fn insert(step: u8) -> String {
+        format!("INSERT INTO taken VALUES ({step})")
+    }
+
+    fn taken(connection: &Connection) -> String {
+        connection.query_row("SELECT group_concat(step) FROM taken", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn each_step_is_taken_once_and_in_order_from_wherever_a_database_stands() {
+        let (second, third) = (insert(2), insert(3));
+        let steps = [FIRST, &second, &third];
+        for before in 0..=3 {
+            let mut connection = Connection::open_in_memory().unwrap();
+            if before > 0 {
+                migrate_by(&mut connection, &steps[..before]).unwrap();
+            }
+            for _ in 0..2 {
+                migrate_by(&mut connection, &steps).unwrap();
+                assert_eq!(taken(&connection), "1,2,3");
+                assert_eq!(identify_by(&mut connection, &steps), Ok(Found::Schema(3)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_migration_that_fails_changes_nothing() {
+        let second = insert(2);
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate_by(&mut connection, &[FIRST]).unwrap();
+        let broken = [FIRST, &second, "INSERT INTO nothing VALUES (3)"];
+        let error = migrate_by(&mut connection, &broken).unwrap_err();
+        assert_eq!((error.work, error.failure), (Work::Open, Failure::Other { code: 1 }));
+        assert_eq!(taken(&connection), "1");
+        assert_eq!(identify_by(&mut connection, &[FIRST]), Ok(Found::Schema(1)));
+    }
 
     /// The header and the tables of one moment: half of what another process makes would be nobody's.
     #[test]
