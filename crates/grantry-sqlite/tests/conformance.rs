@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use grantry_core::{Moment, UnixTime};
-use grantry_server::conformance::{Kit, Rule};
+use grantry_server::conformance::{Kit, Rule, explore::Explorer};
 use grantry_server::{
     ChangeSet, Client, ClientsUnavailable, GrantId, Lookup, MemoryClients, Outcome, Records, Store,
 };
@@ -109,4 +109,16 @@ fn two_stores_over_one_file_follow_every_rule_of_one() {
     for rule in [Rule::OneWriterWins, Rule::OneClaimWins, Rule::WholeRecords] {
         assert!(report.checked().contains(&rule), "{report}");
     }
+}
+
+/// In memory for the races of three, and over two nodes in turn for those of two.
+#[test]
+fn requests_that_race_end_as_they_should_in_every_order() {
+    let memory = SqliteStore::in_memory().unwrap();
+    let explored = Explorer::new(&memory).with_triples().check(moment(1)).unwrap();
+    assert_eq!(explored.unexplored().count(), 0);
+    let folder = Folder::new("explorer");
+    let open = || SqliteStore::open(folder.0.join("grants.db")).unwrap();
+    let explored = Explorer::new(&Nodes([open(), open()], AtomicUsize::new(0))).check(moment(2)).unwrap();
+    assert!(explored.races().iter().all(|count| count.schedules > 0));
 }
