@@ -15,6 +15,9 @@ use crate::client::Client;
 /// calls it on its executor's thread: there it must not block. A host whose registrations have to be awaited
 /// implements the store's trait around the store: it reads the client by itself, hands the rest of the
 /// [`Lookup`](crate::Lookup) on, and adds [`Records::with_client`](crate::Records::with_client).
+///
+/// A client is one at every issuer. A host whose tenants have clients of their own reads them by itself in the same
+/// way, parted by [`Lookup::issuer`](crate::Lookup::issuer).
 pub trait Clients: Send + Sync {
     /// Finds the registration of exactly this client; `None` if there is no such client.
     ///

@@ -30,8 +30,9 @@
 //! # }
 //! ```
 //!
-//! It keeps grants and one-time identifiers. Registrations stay with the host, which names them as
-//! [`Clients`](grantry_server::Clients). It has a database of its own, with its own `application_id`, and neither
+//! It keeps grants and one-time identifiers: no code, no token, and no digest of one, but the names of people. The
+//! files have the permissions that the process gives new files. Registrations stay with the host, which names them
+//! as [`Clients`](grantry_server::Clients). It has a database of its own, with its own `application_id`, and neither
 //! shares tables nor opens another application's file.
 //!
 //! # Asynchronous hosts
@@ -77,8 +78,9 @@
 //!
 //! # Backups
 //!
-//! A copy of the file of a running server is no backup, as the last commits are in the write-ahead log beside it.
-//! `VACUUM INTO 'copy.db'` from any SQLite shell makes one while the server runs. **A backup that is put back
+//! A copy of the file of a running server is no backup: the last commits are in the write-ahead log beside it, and
+//! [a process that opens and closes the file by other means drops its own locks](https://www.sqlite.org/howtocorrupt.html).
+//! `VACUUM INTO 'copy.db'` from any SQLite shell makes a backup while the server runs. **A backup that is put back
 //! takes revocations back, too**: grants that were ended since are alive, and refresh tokens that were rotated
 //! work again. Start from it with
 //! [`Policy::with_not_before`](grantry_server::Policy::with_not_before) at the moment of going back, which ends
