@@ -21,7 +21,7 @@
 //! # std::fs::create_dir_all(&folder)?;
 //! # let path = folder.join("grants.db");
 //! let clients = Arc::new(MemoryClients::new([app]));
-//! let store = SqliteStore::open(&path)?.with_clients(Arc::clone(&clients));
+//! let store = SqliteStore::open(&path, Arc::clone(&clients))?;
 //! let reply = run(&store, &server.authorize(&request), Moment::now()?)?;
 //! # drop(store);
 //! # std::fs::remove_dir_all(&folder)?;
@@ -41,7 +41,10 @@
 //! through on a thread for blocking work, not each call of the store:
 //!
 //! ```text
-//! async fn token(store: Arc<SqliteStore>, server: Arc<Server>, request: HttpRequest) -> HttpResponse {
+//! async fn token<C>(store: Arc<SqliteStore<C>>, server: Arc<Server>, request: HttpRequest) -> HttpResponse
+//! where
+//!     C: Clients + 'static,
+//! {
 //!     let work = move || {
 //!         let moment = Moment::now().map_err(|_| HttpResponse::new(503))?;
 //!         let reply = run(&store, &server.token(&request), moment).map_err(|error| error.to_response())?;
@@ -87,8 +90,7 @@
 //! every grant in it, or end again by hand what the audit events name.
 #![forbid(unsafe_code)]
 
-extern crate alloc;
-
+mod database;
 mod error;
 mod options;
 mod readers;

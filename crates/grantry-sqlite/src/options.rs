@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::database::Database;
 use crate::error::{Failure, SqliteError, Work};
 use crate::readers::Readers;
 use crate::schema;
@@ -88,16 +89,8 @@ impl SqliteOptions {
     ///
     /// [`Failure::CannotOpen`], [`Failure::Foreign`], [`Failure::NewerSchema`] and [`Failure::NoWriteAheadLog`], as
     /// these say; [`Failure::ReadOnly`] for a database that has to be made or migrated; any other of SQLite's.
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteStore, SqliteError> {
-        let path = path.as_ref();
-        let mut writer = self.writer(path)?;
-        // A database that is somebody else's is left as it is.
-        schema::identify(&mut writer)?;
-        write_ahead(&writer)?;
-        schema::migrate(&mut writer)?;
-        let first = self.reader(path)?;
-        let others = (1..self.readers).map(|_| self.reader(path)).collect::<Result<Vec<_>, _>>()?;
-        Ok(SqliteStore::new(writer, Some(Readers::new(first, others))))
+    pub fn open<C>(&self, path: impl AsRef<Path>, clients: C) -> Result<SqliteStore<C>, SqliteError> {
+        Ok(SqliteStore::new(self.database(path.as_ref())?, clients))
     }
 
     /// Opens an empty database in memory; see [`SqliteStore::in_memory`].
@@ -105,10 +98,21 @@ impl SqliteOptions {
     /// # Errors
     ///
     /// Whatever SQLite says.
-    pub fn in_memory(&self) -> Result<SqliteStore, SqliteError> {
+    pub fn in_memory<C>(&self, clients: C) -> Result<SqliteStore<C>, SqliteError> {
         let mut writer = self.writer(Path::new(":memory:"))?;
         schema::migrate(&mut writer)?;
-        Ok(SqliteStore::new(writer, None))
+        Ok(SqliteStore::new(Database::new(writer, None), clients))
+    }
+
+    fn database(&self, path: &Path) -> Result<Database, SqliteError> {
+        let mut writer = self.writer(path)?;
+        // A database that is somebody else's is left as it is.
+        schema::identify(&mut writer)?;
+        write_ahead(&writer)?;
+        schema::migrate(&mut writer)?;
+        let first = self.reader(path)?;
+        let others = (1..self.readers).map(|_| self.reader(path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Database::new(writer, Some(Readers::new(first, others))))
     }
 
     fn writer(&self, path: &Path) -> Result<Connection, SqliteError> {
@@ -203,9 +207,9 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("grantry-sqlite-options-{}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
         let path = folder.join("grants.db");
-        let full = SqliteOptions::default().open(&path).unwrap();
+        let full = SqliteOptions::default().database(&path).unwrap();
         let normal = SqliteOptions::new().with_synchronous(Synchronous::Normal).with_max_bytes(1_000_000);
-        let normal = normal.with_busy_timeout(Duration::MAX).with_readers(0).open(&path).unwrap();
+        let normal = normal.with_busy_timeout(Duration::MAX).with_readers(0).database(&path).unwrap();
         for (store, synchronous, patience) in [(&full, 2, 5_000), (&normal, 1, 60_000)] {
             let writer = store.writer();
             assert_eq!((pragma(&writer, "synchronous"), pragma(&writer, "query_only")), (synchronous, 0));

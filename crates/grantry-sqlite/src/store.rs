@@ -1,35 +1,29 @@
-//! The store: reads on a few connections, writes on one.
+//! The store: a database, and the clients that the host names.
 
-use alloc::{collections::BTreeMap, sync::Arc};
 use core::fmt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
 
 use grantry_server::{
     ChangeSet, Clients, Grant, GrantId, GrantList, GrantsOf, Lookup, MAX_LISTED_GRANTS, Outcome, Records,
     Store,
 };
-use rusqlite::{Connection, TransactionBehavior};
 
+use crate::database::Database;
 use crate::error::{Failure, SqliteError, Work};
 use crate::options::SqliteOptions;
-use crate::readers::{Readers, lock};
 use crate::rows;
 
-/// A store in one SQLite file.
+/// Grants in one SQLite file; registrations of clients where the host keeps them.
 ///
 /// It blocks: an asynchronous host calls it where it may (see the page of the crate). It is shared between threads
 /// by reference or in an `Arc`.
-pub struct SqliteStore {
-    clients: Arc<dyn Clients>,
-    writer: Mutex<Connection>,
-    /// A database in memory is seen by its one connection alone.
-    readers: Option<Readers>,
+pub struct SqliteStore<C> {
+    pub(crate) database: Database,
+    clients: C,
 }
 
-impl SqliteStore {
-    /// Opens the database at `path`, or makes it where there is no file, with the default options. It knows no
-    /// client until [`SqliteStore::with_clients`].
+impl<C> SqliteStore<C> {
+    /// Opens the database at `path`, or makes it where there is no file, with the default options.
     ///
     /// The folder has to exist and be writable: the write-ahead log and its index are files beside the database.
     /// A database of an earlier release is migrated, in one transaction; no process of that release may have it
@@ -38,8 +32,8 @@ impl SqliteStore {
     /// # Errors
     ///
     /// As [`SqliteOptions::open`].
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, SqliteError> {
-        SqliteOptions::new().open(path)
+    pub fn open(path: impl AsRef<Path>, clients: C) -> Result<Self, SqliteError> {
+        SqliteOptions::new().open(path, clients)
     }
 
     /// Opens an empty database in memory, for tests: it ends with the store. Reads and writes wait for each other.
@@ -47,32 +41,22 @@ impl SqliteStore {
     /// # Errors
     ///
     /// Whatever SQLite says.
-    pub fn in_memory() -> Result<Self, SqliteError> {
-        SqliteOptions::new().in_memory()
+    pub fn in_memory(clients: C) -> Result<Self, SqliteError> {
+        SqliteOptions::new().in_memory(clients)
     }
 
-    pub(crate) fn new(writer: Connection, readers: Option<Readers>) -> Self {
-        Self { clients: Arc::new(BTreeMap::new()), writer: Mutex::new(writer), readers }
+    pub(crate) const fn new(database: Database, clients: C) -> Self {
+        Self { database, clients }
     }
 
-    /// Sets where registrations are looked up. An `Arc` of [`MemoryClients`](grantry_server::MemoryClients) stays
-    /// in the host's hands, too.
+    /// Returns the registrations of clients.
     #[must_use]
-    pub fn with_clients(mut self, clients: impl Clients + 'static) -> Self {
-        self.clients = Arc::new(clients);
-        self
-    }
-
-    pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
-        self.readers.as_ref().map_or_else(|| self.writer(), Readers::take)
-    }
-
-    pub(crate) fn writer(&self) -> MutexGuard<'_, Connection> {
-        lock(&self.writer)
+    pub const fn clients(&self) -> &C {
+        &self.clients
     }
 }
 
-impl Store for SqliteStore {
+impl<C: Clients> Store for SqliteStore<C> {
     type Error = SqliteError;
 
     fn read(&self, lookup: &Lookup<'_>) -> Result<Records, SqliteError> {
@@ -83,71 +67,26 @@ impl Store for SqliteStore {
                 client.map_err(|error| SqliteError::new(Work::ReadClient, Failure::Clients(error)))?;
             records = client.into_iter().fold(records, Records::with_client);
         }
-        match [lookup.grant.is_some(), lookup.claim.is_some(), lookup.assertion.is_some()] {
-            [false, false, false] => Ok(records),
-            // One statement is a snapshot by itself.
-            [true, false, false] | [false, true, false] | [false, false, true] => {
-                add(records, &self.reader(), lookup)
-            }
-            [true, true, _] | [true, _, true] | [_, true, true] => {
-                let mut reader = self.reader();
-                let snapshot = reader.transaction().map_err(SqliteError::at(Work::ReadGrant))?;
-                add(records, &snapshot, lookup)
-            }
-        }
+        self.database.add_to(records, lookup)
     }
 
     fn commit(&self, changes: &ChangeSet) -> Result<Outcome, SqliteError> {
-        let mut writer = self.writer();
-        let mut iter = changes.iter();
-        if let (Some(only), None) = (iter.next(), iter.next()) {
-            return Ok(if rows::make(&writer, only)? { Outcome::Applied } else { Outcome::Conflict });
-        }
-        let failed = SqliteError::at(Work::Commit);
-        // It is rolled back when it is dropped.
-        let transaction =
-            writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        for change in changes.iter() {
-            if !rows::make(&transaction, change)? {
-                return Ok(Outcome::Conflict);
-            }
-        }
-        transaction.commit().map_err(failed)?;
-        Ok(Outcome::Applied)
+        self.database.commit(changes)
     }
 }
 
-fn add(mut records: Records, connection: &Connection, lookup: &Lookup<'_>) -> Result<Records, SqliteError> {
-    if let Some(id) = lookup.grant {
-        if let Some((grant, version)) = rows::read_grant(connection, id)? {
-            records = records.with_grant(grant, version);
-        }
-    }
-    if let Some(id) = lookup.claim {
-        if rows::is_claimed(connection, id)? {
-            records = records.with_claim_seen();
-        }
-    }
-    if let Some(id) = lookup.assertion {
-        if rows::is_claimed(connection, id)? {
-            records = records.with_assertion_seen();
-        }
-    }
-    Ok(records)
-}
-
-impl GrantList for SqliteStore {
+impl<C: Clients> GrantList for SqliteStore<C> {
     fn list(
         &self,
         of: GrantsOf<'_>,
         after: Option<GrantId>,
         limit: usize,
     ) -> Result<Vec<Grant>, SqliteError> {
-        rows::list(&self.reader(), of, after, limit.min(MAX_LISTED_GRANTS))
+        rows::list(&self.database.reader(), of, after, limit.min(MAX_LISTED_GRANTS))
     }
 }
 
-impl fmt::Debug for SqliteStore {
+impl<C> fmt::Debug for SqliteStore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore").finish_non_exhaustive()
     }

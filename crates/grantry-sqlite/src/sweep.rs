@@ -1,7 +1,7 @@
 //! Letting go of what need not be kept any more, a bounded piece at a time.
 
 use grantry_core::UnixTime;
-use grantry_server::{Sweep, Swept};
+use grantry_server::{Clients, Sweep, Swept};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::{SqliteError, Work};
@@ -11,16 +11,16 @@ use crate::store::SqliteStore;
 
 /// Commits wait while a sweep deletes, and a thousand records take some milliseconds. The file does not shrink:
 /// SQLite fills the pages again.
-impl Sweep for SqliteStore {
+impl<C: Clients> Sweep for SqliteStore<C> {
     fn sweep(&self, now: UnixTime, limit: usize) -> Result<Swept, SqliteError> {
         // What is due later than a column can say is never due.
         let now = seconds(now).min(LATEST - 1);
         let sweep = || {
-            let next = next(&self.reader())?;
+            let next = next(&self.database.reader())?;
             if next > now {
                 return Ok((0, next));
             }
-            let mut writer = self.writer();
+            let mut writer = self.database.writer();
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let removed = delete(&transaction, now, limit)?;
             let next = self::next(&transaction)?;

@@ -14,15 +14,15 @@ use rusqlite::params;
 
 use crate::racing::code_on;
 use crate::scene::{
-    Folder, claim, commit, find, grant, grant_of, is_claimed, known, life, lookup, other_site, parts, put,
-    try_commit, try_find,
+    Folder, TestStore, claim, commit, find, grant, grant_of, is_claimed, known, life, lookup, other_site,
+    parts, put, try_commit, try_find,
 };
 use crate::support::{
     ISSUER, NOW, Site, client_id, issued, redemption, refresh_token, request, server_of, time,
 };
 
 /// Fills a store with one-time identifiers until it takes no more.
-fn fill(store: &SqliteStore) -> usize {
+fn fill(store: &TestStore) -> usize {
     for number in 0..100_000_u32 {
         let mut digest = [0xff; 32];
         digest[..4].copy_from_slice(&number.to_be_bytes());
@@ -41,7 +41,7 @@ fn fill(store: &SqliteStore) -> usize {
 #[test]
 fn a_full_disk_keeps_what_is_there_and_takes_nothing_by_half() {
     let folder = Folder::new();
-    let store = SqliteOptions::new().with_max_bytes(128 * 1024).open(folder.path()).unwrap();
+    let store = SqliteOptions::new().with_max_bytes(128 * 1024).open(folder.path(), known()).unwrap();
     let (first, second, _) = life();
     assert_eq!(commit(&store, [put(None, &first)]), Outcome::Applied);
     let filled = fill(&store);
@@ -55,7 +55,7 @@ fn a_full_disk_keeps_what_is_there_and_takes_nothing_by_half() {
     drop(store);
     assert!(std::fs::metadata(folder.path()).unwrap().len() <= 128 * 1024);
 
-    let store = SqliteOptions::new().with_max_bytes(128 * 1024).open(folder.path()).unwrap();
+    let store = SqliteOptions::new().with_max_bytes(128 * 1024).open(folder.path(), known()).unwrap();
     assert_eq!(store.sweep(time(NOW), usize::MAX).unwrap().removed, filled);
     assert_eq!(commit(&store, [put(Some(Version::FIRST), &second)]), Outcome::Applied);
     assert_eq!(commit(&store, [claim(1, NOW)].into_iter().chain(all())), Outcome::Applied);
@@ -67,7 +67,7 @@ fn a_read_only_database_can_be_read() {
     let (first, second, _) = life();
     let writable = folder.store();
     assert_eq!(commit(&writable, [put(None, &first)]), Outcome::Applied);
-    let store = SqliteStore::open(format!("file:{}?mode=ro", folder.path().display())).unwrap();
+    let store = SqliteStore::open(format!("file:{}?mode=ro", folder.path().display()), known()).unwrap();
     assert_eq!(find(&store, first.id()), Some((first.clone(), 1)));
     let second = put(Some(Version::FIRST), &second);
     assert_eq!(parts(try_commit(&store, [second.clone()])), (Work::WriteGrant, Failure::ReadOnly));
@@ -79,7 +79,7 @@ fn a_read_only_database_can_be_read() {
 
     let empty = Folder::new();
     std::fs::write(empty.path(), "").unwrap();
-    let opened = SqliteStore::open(format!("file:{}?mode=ro", empty.path().display()));
+    let opened = SqliteStore::open(format!("file:{}?mode=ro", empty.path().display()), known());
     assert_eq!(parts(opened), (Work::Open, Failure::ReadOnly));
 }
 
@@ -145,20 +145,20 @@ fn clients_that_cannot_be_looked_up_are_an_error() {
             Err(ClientsUnavailable)
         }
     }
-    let store = SqliteStore::in_memory().unwrap().with_clients(Down);
+    let store = SqliteStore::in_memory(Down).unwrap();
     let id = client_id("web");
-    let read = store.read(&lookup(Some(&id), None, [None; 2]));
+    let read = Store::read(&store, &lookup(Some(&id), None, [None; 2]));
     assert_eq!(parts(read), (Work::ReadClient, Failure::Clients(ClientsUnavailable)));
     // It is not asked for what nobody asks.
     assert!(store.read(&Lookup::default()).is_ok());
-    assert_eq!(find(&store, grant().id()), None);
+    assert!(store.read(&lookup(None, Some(grant().id()), [None; 2])).is_ok());
 }
 
 /// ST-08: the code is as good afterwards.
 #[test]
 fn a_failure_is_status_503_and_consumes_nothing() {
     let folder = Folder::new();
-    let store = known(SqliteOptions::new().with_busy_timeout(Duration::ZERO).open(folder.path()).unwrap());
+    let store = SqliteOptions::new().with_busy_timeout(Duration::ZERO).open(folder.path(), known()).unwrap();
     let server = server_of(ISSUER);
     let code = code_on(&store, &server);
     let redeem = request("web", "/token", &redemption("web", &code).each());
@@ -178,7 +178,7 @@ fn a_failure_is_status_503_and_consumes_nothing() {
 #[test]
 fn an_error_names_the_store_and_the_kind_of_key_and_no_value() {
     let folder = Folder::new();
-    let store = SqliteOptions::new().with_busy_timeout(Duration::ZERO).open(folder.path()).unwrap();
+    let store = SqliteOptions::new().with_busy_timeout(Duration::ZERO).open(folder.path(), known()).unwrap();
     let by_hand = folder.by_hand();
     by_hand.execute_batch("BEGIN IMMEDIATE").unwrap();
     let grant = grant();

@@ -4,9 +4,8 @@ use grantry_core::Issuer;
 use grantry_server::{
     Grant, GrantId, GrantList, GrantsOf, MAX_LISTED_GRANTS, Outcome, Policy, Subject, revoke_all,
 };
-use grantry_sqlite::SqliteStore;
 
-use crate::scene::{both, commit, find, grant_of, other_site, put};
+use crate::scene::{TestStore, both, commit, find, grant_of, other_site, put};
 use crate::support::{ISSUER, NOW, Site, client_id, every_endpoint, server_of};
 
 fn issuer() -> Issuer {
@@ -17,7 +16,7 @@ fn person(name: &str) -> Subject {
     Subject::parse(name).unwrap()
 }
 
-fn ids(store: &SqliteStore, of: GrantsOf<'_>) -> Vec<GrantId> {
+fn ids(store: &TestStore, of: GrantsOf<'_>) -> Vec<GrantId> {
     store.list(of, None, usize::MAX).unwrap().iter().map(Grant::id).collect()
 }
 

@@ -7,10 +7,10 @@ use grantry_server::{Change, Outcome, Version};
 use grantry_sqlite::{Failure, SqliteError, SqliteOptions, SqliteStore, Work};
 use rusqlite::Connection;
 
-use crate::scene::{Folder, claim, commit, find, life, parts, put, try_commit};
+use crate::scene::{Folder, TestStore, claim, commit, find, known, life, parts, put, try_commit};
 
 #[track_caller]
-fn failure(opened: Result<SqliteStore, SqliteError>) -> Failure {
+fn failure(opened: Result<TestStore, SqliteError>) -> Failure {
     let (work, failure) = parts(opened);
     assert_eq!(work, Work::Open);
     failure
@@ -54,7 +54,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
     drop(folder.store());
     folder.by_hand().execute_batch("PRAGMA user_version = 2; CREATE TABLE later (x ANY) STRICT").unwrap();
     let before = std::fs::read(folder.path()).unwrap();
-    let opened = SqliteStore::open(folder.path());
+    let opened = SqliteStore::open(folder.path(), known());
     assert_eq!(failure(opened), Failure::NewerSchema { found: 2, known: 1 });
     assert_eq!(std::fs::read(folder.path()).unwrap(), before);
 }
@@ -73,7 +73,7 @@ fn a_database_of_another_application_is_refused_and_left_alone() {
         let folder = Folder::new();
         folder.by_hand().execute_batch(sql).unwrap();
         let before = std::fs::read(folder.path()).unwrap();
-        assert_eq!(failure(SqliteStore::open(folder.path())), Failure::Foreign, "{sql}");
+        assert_eq!(failure(SqliteStore::open(folder.path(), known())), Failure::Foreign, "{sql}");
         assert_eq!(std::fs::read(folder.path()).unwrap(), before, "{sql}");
     }
 }
@@ -83,17 +83,17 @@ fn what_is_no_database_is_refused_and_left_alone() {
     let folder = Folder::new();
     let text = "This is a letter, and not a database at all. ".repeat(200);
     std::fs::write(folder.path(), &text).unwrap();
-    assert_eq!(failure(SqliteStore::open(folder.path())), Failure::Damaged);
+    assert_eq!(failure(SqliteStore::open(folder.path(), known())), Failure::Damaged);
     assert_eq!(std::fs::read(folder.path()).unwrap(), text.as_bytes());
-    assert_eq!(failure(SqliteStore::open(folder.path().join("below"))), Failure::CannotOpen);
-    assert_eq!(failure(SqliteStore::open(std::env::temp_dir())), Failure::CannotOpen);
+    assert_eq!(failure(SqliteStore::open(folder.path().join("below"), known())), Failure::CannotOpen);
+    assert_eq!(failure(SqliteStore::open(std::env::temp_dir(), known())), Failure::CannotOpen);
 }
 
 /// Each connection would have one of its own, and the readers would find nothing.
 #[test]
 fn a_database_without_a_file_is_refused() {
     for path in [":memory:", "", "file::memory:"] {
-        assert_eq!(failure(SqliteStore::open(path)), Failure::NoWriteAheadLog, "{path}");
+        assert_eq!(failure(SqliteStore::open(path, known())), Failure::NoWriteAheadLog, "{path}");
     }
 }
 
@@ -117,7 +117,7 @@ fn many_may_open_a_new_file_at_once() {
 #[test]
 fn another_process_that_writes_for_too_long_is_a_failure_and_no_conflict() {
     let folder = Folder::new();
-    let store = SqliteOptions::new().with_busy_timeout(Duration::ZERO).open(folder.path()).unwrap();
+    let store = SqliteOptions::new().with_busy_timeout(Duration::ZERO).open(folder.path(), known()).unwrap();
     let (grant, next, _) = life();
     assert_eq!(commit(&store, [put(None, &grant)]), Outcome::Applied);
     let by_hand = folder.by_hand();

@@ -8,9 +8,9 @@ use grantry_server::{
     Approval, Authorization, Effect, Operation, Outcome, Policy, Reason, Reply, Server, Store, TokenAnswer,
     Version, run,
 };
-use grantry_sqlite::{SqliteOptions, SqliteStore};
+use grantry_sqlite::SqliteOptions;
 
-use crate::scene::{Folder, claim, commit, find, grant, known, lookup, memory, put};
+use crate::scene::{Folder, TestStore, claim, commit, find, grant, known, lookup, memory, put};
 use crate::support::{
     ISSUER, LOGIN, NOW, assert_denied, code, issued, query, redemption, refresh_token, request, server_of,
     subject, time,
@@ -22,12 +22,12 @@ fn moment(seed: u8) -> Moment {
     Moment::new(time(NOW), [seed; 32])
 }
 
-fn answer<O: Operation>(store: &SqliteStore, operation: &O, seed: u8) -> O::Reply {
+fn answer<O: Operation>(store: &TestStore, operation: &O, seed: u8) -> O::Reply {
     run(store, operation, moment(seed)).unwrap()
 }
 
 /// Gives out a code of `web`.
-pub(crate) fn code_on(store: &SqliteStore, server: &Server) -> String {
+pub(crate) fn code_on(store: &TestStore, server: &Server) -> String {
     let get = HttpRequest::new("GET", format!("/authorize?{}", query("web", &[])));
     let reply = answer(store, &server.authorize(&get), 101);
     let Authorization::Interact(interaction) = reply.answer else { panic!("{:?}", reply.event) };
@@ -35,7 +35,7 @@ pub(crate) fn code_on(store: &SqliteStore, server: &Server) -> String {
 }
 
 /// Presents one request in every thread at once, over these stores in turn.
-fn present(stores: &[SqliteStore], server: &Server, request: &HttpRequest) -> Vec<Reply<TokenAnswer>> {
+fn present(stores: &[TestStore], server: &Server, request: &HttpRequest) -> Vec<Reply<TokenAnswer>> {
     let start = Barrier::new(THREADS);
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
@@ -53,13 +53,13 @@ fn present(stores: &[SqliteStore], server: &Server, request: &HttpRequest) -> Ve
 }
 
 /// The stores to race over: threads on one, threads over four with connections of their own, and memory.
-fn every_setting(race: impl Fn(&[SqliteStore])) {
+fn every_setting(race: impl Fn(&[TestStore])) {
     race(&[memory()]);
     let folder = Folder::new();
     race(&[folder.store()]);
     let folder = Folder::new();
     let options = SqliteOptions::new().with_readers(1).with_busy_timeout(Duration::from_secs(60));
-    race(&core::array::from_fn::<_, 4, _>(|_| known(options.open(folder.path()).unwrap())));
+    race(&core::array::from_fn::<_, 4, _>(|_| options.open(folder.path(), known()).unwrap()));
 }
 
 #[track_caller]
@@ -160,7 +160,7 @@ const ROUNDS: u64 = 200;
 const FILE: &str = "GRANTRY_SQLITE_TEST_FILE";
 
 /// Makes versions of the one grant in the file, and counts those that it made itself.
-fn make_versions(store: &SqliteStore) -> u64 {
+fn make_versions(store: &TestStore) -> u64 {
     let grant = grant();
     let mut made = 0;
     while made < ROUNDS {
@@ -179,11 +179,11 @@ fn processes_over_one_file_compare_with_each_other() {
     let options = SqliteOptions::new().with_busy_timeout(Duration::from_secs(60));
     // In a process of its own, this test is that process.
     if let Some(path) = std::env::var_os(FILE) {
-        assert_eq!(make_versions(&options.open(path).unwrap()), ROUNDS);
+        assert_eq!(make_versions(&options.open(path, known()).unwrap()), ROUNDS);
         return;
     }
     let folder = Folder::new();
-    let store = options.open(folder.path()).unwrap();
+    let store = options.open(folder.path(), known()).unwrap();
     let grant = grant();
     assert_eq!(commit(&store, [put(None, &grant)]), Outcome::Applied);
     let program = std::env::current_exe().unwrap();

@@ -2,7 +2,6 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use grantry_core::{ClientId, SecretString};
 use grantry_server::{
@@ -30,8 +29,8 @@ impl Folder {
         self.0.join("grants.db")
     }
 
-    pub(crate) fn store(&self) -> SqliteStore {
-        known(SqliteStore::open(self.path()).unwrap())
+    pub(crate) fn store(&self) -> TestStore {
+        SqliteStore::open(self.path(), known()).unwrap()
     }
 
     /// Another application's connection to the file.
@@ -46,16 +45,18 @@ impl Drop for Folder {
     }
 }
 
-/// A store that knows the clients of the tests.
-pub(crate) fn known(store: SqliteStore) -> SqliteStore {
-    store.with_clients(Arc::new(MemoryClients::new(clients())))
+pub(crate) type TestStore = SqliteStore<MemoryClients>;
+
+/// The clients of the tests.
+pub(crate) fn known() -> MemoryClients {
+    MemoryClients::new(clients())
 }
 
-pub(crate) fn memory() -> SqliteStore {
-    known(SqliteStore::in_memory().unwrap())
+pub(crate) fn memory() -> TestStore {
+    SqliteStore::in_memory(known()).unwrap()
 }
 
-pub(crate) fn both(test: impl Fn(&SqliteStore)) {
+pub(crate) fn both(test: impl Fn(&TestStore)) {
     test(&memory());
     test(&Folder::new().store());
 }
@@ -100,13 +101,13 @@ pub(crate) fn claim(number: u8, until: u64) -> Change {
 }
 
 pub(crate) fn try_commit(
-    store: &SqliteStore,
+    store: &TestStore,
     changes: impl IntoIterator<Item = Change>,
 ) -> Result<Outcome, SqliteError> {
     store.commit(&ChangeSet::from_iter(changes))
 }
 
-pub(crate) fn commit(store: &SqliteStore, changes: impl IntoIterator<Item = Change>) -> Outcome {
+pub(crate) fn commit(store: &TestStore, changes: impl IntoIterator<Item = Change>) -> Outcome {
     try_commit(store, changes).unwrap()
 }
 
@@ -122,15 +123,15 @@ pub(crate) fn lookup<'a>(
     lookup
 }
 
-pub(crate) fn try_find(store: &SqliteStore, id: GrantId) -> Result<Option<Versioned>, SqliteError> {
+pub(crate) fn try_find(store: &TestStore, id: GrantId) -> Result<Option<Versioned>, SqliteError> {
     store.read(&lookup(None, Some(id), [None; 2])).map(|records| records.grant(id).cloned())
 }
 
-pub(crate) fn find(store: &SqliteStore, id: GrantId) -> Option<(Grant, u64)> {
+pub(crate) fn find(store: &TestStore, id: GrantId) -> Option<(Grant, u64)> {
     try_find(store, id).unwrap().map(|record| (record.grant, record.version.as_number()))
 }
 
-pub(crate) fn is_claimed(store: &SqliteStore, number: u8) -> bool {
+pub(crate) fn is_claimed(store: &TestStore, number: u8) -> bool {
     let records: Records = store.read(&lookup(None, None, [Some(number), None])).unwrap();
     records.is_claim_seen()
 }
