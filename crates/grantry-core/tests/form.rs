@@ -165,3 +165,12 @@ proptest! {
         prop_assert_eq!(pairs(&form), expected);
     }
 }
+
+/// RFC 3986 section 2.1: what is no character of a URI is escaped whole.
+#[test]
+fn rfc6749_appendix_b_a_character_is_not_escaped_by_half() {
+    for half in [&b"state=\xc3%A9"[..], b"state=%C3\xa9", b"a=%zz&b=\xff"] {
+        assert_eq!(parse(half).unwrap_err(), FormError::NotUtf8);
+    }
+    assert_eq!(parse("code=%C3%A9").unwrap().get("code"), Some("\u{e9}"));
+}

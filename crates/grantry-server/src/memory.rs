@@ -25,7 +25,8 @@ use shard::{LockedShard, Shard, Shards, key_of};
 /// A store in memory, of which two requests for different grants seldom wait for each other.
 ///
 /// Nothing expires by itself: call [`Sweep::sweep`] from time to time. A store that is full refuses to
-/// keep more, so that strangers who begin devices and pushed requests cannot take all memory.
+/// keep more: strangers who begin devices and push requests take no more memory than
+/// [`MemoryStore::with_max_records`] lets them.
 pub struct MemoryStore {
     clients: RwLock<BTreeMap<ClientId, Arc<Client>>>,
     shards: Shards,
@@ -56,9 +57,9 @@ pub struct MemoryMetrics {
 pub struct MemoryStoreFull;
 
 impl MemoryStore {
-    /// How many grants and one-time identifiers a store keeps unless it is told otherwise: about 2 GB of
-    /// typical grants.
-    pub const MAX_RECORDS: usize = 4_000_000;
+    /// How many grants and one-time identifiers a store keeps unless it is told otherwise: about 1 GB of typical
+    /// grants, and 20 GB if strangers filled it with pushed requests as long as they may be. Set what the machine has.
+    pub const MAX_RECORDS: usize = 2_000_000;
 
     /// Makes a store that knows the clients and no grant.
     #[must_use]
@@ -73,7 +74,8 @@ impl MemoryStore {
         }
     }
 
-    /// Sets how many grants and one-time identifiers are kept at most.
+    /// Sets how many grants and one-time identifiers are kept at most. One-time identifiers alone may take an eighth
+    /// more: whoever fills the store keeps nobody from revoking.
     #[must_use]
     pub const fn with_max_records(mut self, max_records: usize) -> Self {
         self.max_records = max_records;
@@ -141,15 +143,19 @@ impl MemoryStore {
             locked.iter_mut().take(1).for_each(|shard| shard.note(Outcome::Conflict));
             return Ok(Outcome::Conflict);
         }
-        self.reserve(changes.iter().filter(|change| change.is_new()).count())?;
+        let reserved = self.reserve(changes)?;
+        let mut added = 0;
         for change in changes.iter() {
-            locked.iter_mut().filter(|shard| shard.is_of(change)).for_each(|shard| self.apply(shard, change));
+            let shard = locked.iter_mut().find(|shard| shard.is_of(change));
+            added += shard.map_or(0, |shard| self.apply(shard, change));
         }
+        self.kept.fetch_sub(reserved.saturating_sub(added), Ordering::Relaxed);
         locked.iter_mut().take(1).for_each(|shard| shard.note(Outcome::Applied));
         Ok(Outcome::Applied)
     }
 
-    fn apply(&self, shard: &mut Shard, change: &Change) {
+    /// Applies a change, and returns how many records it added.
+    fn apply(&self, shard: &mut Shard, change: &Change) -> usize {
         match change {
             Change::Put { expected, grant } => {
                 let before = shard.put(expected.map_or(Version::FIRST, Version::next), grant);
@@ -158,18 +164,24 @@ impl MemoryStore {
                     before.iter().for_each(|before| index.remove(before));
                     index.insert(grant);
                 }
+                usize::from(before.is_none())
             }
-            Change::Claim { id, until } => shard.claim(*id, *until),
+            Change::Claim { id, until } => usize::from(shard.claim(*id, *until)),
         }
     }
 
-    fn reserve(&self, new: usize) -> Result<(), MemoryStoreFull> {
-        let has_room = |kept: usize| kept.checked_add(new).filter(|sum| *sum <= self.max_records);
+    /// Makes room for what a change set adds, and returns for how many records.
+    fn reserve(&self, changes: &ChangeSet) -> Result<usize, MemoryStoreFull> {
+        let new = changes.iter().filter(|change| change.is_new()).count();
         if new == 0 {
-            return Ok(());
+            return Ok(0);
         }
+        let adds_grant = changes.iter().any(|change| matches!(change, Change::Put { expected: None, .. }));
+        let spare = if adds_grant { 0 } else { self.max_records / 8 };
+        let most = self.max_records.saturating_add(spare);
+        let has_room = |kept: usize| kept.checked_add(new).filter(|sum| *sum <= most);
         let reserved = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, has_room);
-        reserved.map(|_| ()).map_err(|_| MemoryStoreFull)
+        reserved.map(|_| new).map_err(|_| MemoryStoreFull)
     }
 }
 

@@ -135,9 +135,13 @@ impl Shard {
         before
     }
 
-    pub(super) fn claim(&mut self, id: ClaimId, until: UnixTime) {
-        self.claims.insert(id, until);
-        self.due_claims.push(Reverse((until, id)));
+    /// Notes an identifier, and tells whether it was new.
+    pub(super) fn claim(&mut self, id: ClaimId, until: UnixTime) -> bool {
+        let is_new = self.claims.insert(id, until).is_none();
+        if is_new {
+            self.due_claims.push(Reverse((until, id)));
+        }
+        is_new
     }
 
     pub(super) const fn note(&mut self, outcome: Outcome) {

@@ -51,6 +51,27 @@ fn a_full_store_takes_no_new_record_and_still_changes_old_ones() {
 }
 
 #[test]
+fn a_store_full_of_grants_still_notes_identifiers() {
+    let store = MemoryStore::default().with_max_records(8);
+    let notes = |store: &MemoryStore, byte| Store::commit(store, &ChangeSet::from_iter([claim(byte)]));
+    for byte in 1..=8 {
+        assert_eq!(notes(&store, byte), Ok(Outcome::Applied));
+    }
+    assert_eq!(Store::commit(&store, &put(None, grant())), Err(MemoryStoreFull));
+    assert_eq!((notes(&store, 9), notes(&store, 10)), (Ok(Outcome::Applied), Err(MemoryStoreFull)));
+}
+
+#[test]
+fn a_change_set_that_names_a_key_twice_is_counted_once() {
+    let store = MemoryStore::default().with_max_records(2);
+    let twice = ChangeSet::from_iter([claim(1), claim(1)]);
+    for _ in 0..4 {
+        assert_eq!(Store::commit(&store, &twice), Ok(Outcome::Applied));
+        assert_eq!(store.sweep_all(UnixTime::from_secs(1)), 1);
+    }
+}
+
+#[test]
 fn metrics_count_what_is_kept_and_done() {
     let store = MemoryStore::default();
     assert_eq!(Store::commit(&store, &put(None, grant())), Ok(Outcome::Applied));
