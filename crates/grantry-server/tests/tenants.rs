@@ -319,7 +319,8 @@ fn a_store_that_ignores_the_issuer_has_nothing_of_another_ended() {
     let (there, _) = tenants.elsewhere(|site| site.tokens(NOW));
     let Tenants { site, mine, theirs } = &tenants;
     let store = Blind(&site.store.inner, theirs.issuer().clone());
-    let of = GrantsOf::Subject(mine.issuer(), &subject());
+    let subject = subject();
+    let of = GrantsOf::Subject(mine.issuer(), &subject);
     assert_eq!(revoke_all(&store, mine, of, site.moment(NOW)), Ok(0));
     let (is_alive, _) = tenants.elsewhere(|site| site.is_active(&there.access_token, NOW));
     assert!(is_alive);
