@@ -1,6 +1,7 @@
 //! Whose grants there are, page by page.
 
 use grantry_server::{Clients, Grant, GrantId, GrantsOf, MAX_LISTED_GRANTS, RecordError, SendGrantList};
+use tokio_postgres::types::ToSql;
 
 use crate::columns::Id;
 use crate::error::{Failure, PostgresError, Work};
@@ -26,19 +27,21 @@ impl<C> PostgresStore<C> {
     ) -> Result<Vec<Grant>, Failure> {
         let Some(from) = Id::after(after) else { return Ok(Vec::new()) };
         let limit = i64::try_from(limit.min(MAX_LISTED_GRANTS)).unwrap_or(i64::MAX);
+        let issuer = of.issuer().as_str();
         let rows = match of {
-            GrantsOf::Subject(issuer, subject) => {
-                let values = Values(&[&from, &limit, &issuer.as_str(), &subject.as_str()]);
-                self.query(&self.statements.list_subject, values).await?
+            GrantsOf::Subject(_, subject) => {
+                let subject = subject.as_str();
+                self.query(&self.statements.list_subject, Values(&[&from, &limit, &issuer, &subject])).await?
             }
-            GrantsOf::Client(issuer, client_id) => {
-                let values = Values(&[&from, &limit, &issuer.as_str(), &client_id.as_str()]);
-                self.query(&self.statements.list_client, values).await?
+            GrantsOf::Client(_, client_id) => {
+                let client_id = client_id.as_str();
+                self.query(&self.statements.list_client, Values(&[&from, &limit, &issuer, &client_id]))
+                    .await?
             }
-            GrantsOf::SubjectAtClient(issuer, subject, client_id) => {
-                let values =
-                    Values(&[&from, &limit, &issuer.as_str(), &subject.as_str(), &client_id.as_str()]);
-                self.query(&self.statements.list_subject_at_client, values).await?
+            GrantsOf::SubjectAtClient(_, subject, client_id) => {
+                let (subject, client_id) = (subject.as_str(), client_id.as_str());
+                let values: &[&(dyn ToSql + Sync)] = &[&from, &limit, &issuer, &subject, &client_id];
+                self.query(&self.statements.list_subject_at_client, Values(values)).await?
             }
         };
         let grants = rows.iter().map(|row| {

@@ -157,8 +157,9 @@ impl<C> PostgresStore<C> {
     }
 
     async fn claim(&self, id: ClaimId, until: UnixTime) -> Result<Outcome, Failure> {
-        let values = Values(&[&id.as_bytes().as_slice(), &timestamp(until)]);
-        outcome(self.execute(&self.statements.claim, values).await?, 1)
+        let (id, until) = (id.as_bytes().as_slice(), timestamp(until));
+        let values: &[&(dyn ToSql + Sync)] = &[&id, &until];
+        outcome(self.execute(&self.statements.claim, Values(values)).await?, 1)
     }
 
     async fn write_all(&self, changes: &ChangeSet) -> Result<Outcome, Failure> {
