@@ -38,14 +38,15 @@ async fn a_grant_is_written_once_and_then_at_its_version() {
 async fn a_version_that_no_row_can_have_is_a_conflict() {
     let Some(database) = Database::new("a_version_that_no_row_can_have_is_a_conflict").await else { return };
     let store = database.store().await;
-    let grant = grant("web", "alice", NOW);
+    let (grant, absent) = (grant("web", "alice", NOW), grant("web", "bob", NOW));
     write(&store, [put(NEW, &grant)]).await;
     for number in [0, 1 << 32, 1 << 63, u64::MAX] {
         let expected = Some(Version::from_number(number));
         assert_eq!(commit(&store, [put(expected, &grant)]).await, Outcome::Conflict);
         assert_eq!(commit(&store, [claim(1), put(expected, &grant)]).await, Outcome::Conflict);
+        assert_eq!(commit(&store, [claim(1), put(expected, &absent)]).await, Outcome::Conflict);
     }
-    assert_eq!(find(&store, &grant).await, FIRST);
+    assert_eq!((find(&store, &grant).await, find(&store, &absent).await), (FIRST, None));
     assert_eq!(seen(&store, Some(1), None).await, (false, false));
 }
 

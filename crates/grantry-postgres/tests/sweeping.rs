@@ -43,6 +43,12 @@ async fn a_sweep_passes_by_what_another_transaction_holds_and_says_to_come_back(
     assert_eq!(seen(&store, Some(1), None).await, (false, false));
     locker.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(store.sweep(due, 10).await, Ok(Swept::new(1, None)));
+
+    write(&store, [claim(2), put(NEW, &free)]).await;
+    locker.batch_execute("BEGIN; SELECT FROM claims FOR UPDATE").await.unwrap();
+    let due = free.purge_after();
+    assert_eq!(store.sweep(due, 10).await, Ok(Swept::new(1, Some(time(NOW)))));
+    assert_eq!(seen(&store, Some(2), None).await, (true, false));
 }
 
 /// What is written as the last time of a column may be meant for later.
