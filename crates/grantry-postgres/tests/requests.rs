@@ -17,7 +17,7 @@ async fn a_request_takes_two_round_trips() {
     database.store().await;
     let proxy = Proxy::before(database.server.port).await;
     for prepare in [Prepare::Once, Prepare::Never] {
-        let pool = support::pool_of(proxy.config(database.config()), 1);
+        let pool = support::pool_of(support::through(&proxy, &database.config()), 1);
         let site = Site::new(database.store_over(pool).with_prepare(prepare));
         // The connection is made, and prepares what it has not seen.
         let tokens = site.tokens("web", NOW).await;
@@ -42,7 +42,7 @@ async fn every_call_of_the_store_takes_one_round_trip() {
     let Some(database) = Database::new("every_call_of_the_store_takes_one_round_trip").await else { return };
     database.store().await;
     let proxy = Proxy::before(database.server.port).await;
-    let pool = support::pool_of(proxy.config(database.config()), 1);
+    let pool = support::pool_of(support::through(&proxy, &database.config()), 1);
     let store = database.store_over(pool).with_prepare(Prepare::Never);
     write(&store, [claim(0)]).await;
     let (one, other) = (grant("web", "alice", NOW), grant("web", "bob", NOW));

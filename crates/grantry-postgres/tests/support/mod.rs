@@ -5,7 +5,9 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said by name")]
 
 mod changes;
+#[path = "../../../grantry-server/tests/store_support/proxy.rs"]
 mod proxy;
+#[path = "../../../grantry-server/tests/store_support/site.rs"]
 mod site;
 
 use alloc::sync::Arc;
@@ -214,6 +216,14 @@ pub(crate) fn free_port() -> u16 {
 /// The text of an id, as the server takes it.
 pub(crate) fn uuid(id: GrantId) -> String {
     id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The way to a database by a proxy before its server.
+pub(crate) fn through(proxy: &Proxy, config: &Config) -> Config {
+    let mut by_proxy = Config::new();
+    by_proxy.host("127.0.0.1").port(proxy.port());
+    by_proxy.user(config.get_user().unwrap()).dbname(config.get_dbname().unwrap());
+    by_proxy
 }
 
 pub(crate) fn pool_of(config: Config, connections: usize) -> Pool {

@@ -4,8 +4,10 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests start a server")]
 #![allow(clippy::print_stdout, reason = "what is skipped is said by name")]
 
+#[path = "../../../grantry-server/tests/store_support/proxy.rs"]
 mod proxy;
 mod server;
+#[path = "../../../grantry-server/tests/store_support/site.rs"]
 mod site;
 
 use alloc::sync::Arc;

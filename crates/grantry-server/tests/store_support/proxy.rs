@@ -1,4 +1,4 @@
-//! A proxy on loopback that counts round trips.
+//! A proxy on loopback that counts round trips: for the tests of the crates of stores.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
