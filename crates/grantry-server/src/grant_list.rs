@@ -161,7 +161,8 @@ impl<S: SendGrantList> AsyncGrantList for S {
 ///
 /// # Errors
 ///
-/// As [`run`](crate::run). What was ended stays so; a further call goes on.
+/// As [`run`](crate::run). What was ended stays so; a further call goes on. [`RunError::OtherIssuer`] when the list
+/// is of another issuer than the server: then nothing is read, for nothing of it could be ended.
 #[expect(clippy::needless_pass_by_value, reason = "a moment belongs to one operation")]
 pub fn revoke_all<S: GrantList + ?Sized>(
     store: &S,
@@ -169,6 +170,9 @@ pub fn revoke_all<S: GrantList + ?Sized>(
     of: GrantsOf<'_>,
     moment: Moment,
 ) -> Result<usize, RunError<S::Error>> {
+    if of.issuer() != server.issuer() {
+        return Err(RunError::OtherIssuer);
+    }
     let (mut after, mut ended) = (None, 0);
     loop {
         let page = store.list(of, after, MAX_LISTED_GRANTS).map_err(RunError::Store)?;
@@ -194,6 +198,9 @@ pub async fn revoke_all_async<S: AsyncGrantList + ?Sized>(
     of: GrantsOf<'_>,
     moment: Moment,
 ) -> Result<usize, RunError<S::Error>> {
+    if of.issuer() != server.issuer() {
+        return Err(RunError::OtherIssuer);
+    }
     let (mut after, mut ended) = (None, 0);
     loop {
         let page = store.list(of, after, MAX_LISTED_GRANTS).await.map_err(RunError::Store)?;

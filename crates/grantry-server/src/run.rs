@@ -302,6 +302,9 @@ pub enum RunError<E, G = NoSigner> {
     /// The signer failed.
     #[error("the signer failed")]
     Signer(#[source] G),
+    /// The grants to end are another issuer's: ask its own server.
+    #[error("the grants to end are another issuer's")]
+    OtherIssuer,
     /// What the signer returned is no signature of its key.
     #[error("the signer returned no signature of its key")]
     Signature(#[source] SignError),

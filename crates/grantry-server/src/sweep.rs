@@ -15,11 +15,12 @@ use crate::store::{AsyncStore, SendStore, Store};
 /// ```
 /// # use grantry_core::UnixTime;
 /// # use grantry_server::{Sweep, Swept};
-/// /// Does what is due, a hundred records at a time, and returns when to come back.
+/// /// Does what is due, a hundred records at a time, and returns when to come back. What somebody else holds at
+/// /// the moment is still due then.
 /// fn sweep_all<S: Sweep>(store: &S, now: UnixTime) -> Result<Option<UnixTime>, S::Error> {
 ///     loop {
 ///         let swept = store.sweep(now, 100)?;
-///         if !swept.is_more_due(now) {
+///         if swept.removed == 0 || !swept.is_more_due(now) {
 ///             return Ok(swept.next);
 ///         }
 ///     }
@@ -66,7 +67,8 @@ impl Swept {
         Self { removed, next }
     }
 
-    /// Tells whether the sweep at `now` stopped at its limit: another one at `now` goes on.
+    /// Tells whether the sweep at `now` stopped at its limit, or passed by what another transaction holds: another
+    /// one goes on. One that removed nothing is better repeated later.
     #[must_use]
     pub fn is_more_due(&self, now: UnixTime) -> bool {
         self.next.is_some_and(|next| next <= now)

@@ -8,7 +8,7 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use std::sync::Arc;
 
-use grantry_core::SecretString;
+use grantry_core::{Issuer, SecretString};
 use grantry_server::{
     AccessTokenFormat, Approval, AsyncGrantList, Authority, Change, ChangeSet, Client, DeviceAnswer, Effect,
     Endpoint, Endpoints, EventKind, Grant, GrantId, GrantList, GrantType, GrantsOf, Lookup,
@@ -396,6 +396,10 @@ fn an_asynchronous_store_lists_and_ends_the_same() {
     let erased: &dyn GrantList<Error = MemoryStoreFull> = &site.store.inner;
     assert_eq!(erased.list(GrantsOf::Subject(issuer, &alice), None, 10).unwrap().len(), 1);
     drop(assert_send(end(Arc::new(MemoryStore::default()), site.server.clone(), site.moment(NOW))));
+    let other = Issuer::parse("https://other.example").unwrap();
+    let of = GrantsOf::Subject(&other, &alice);
+    let ended = block_on(revoke_all_async(&site.store.inner, &site.server, of, site.moment(NOW)));
+    assert_eq!(ended, Err(RunError::OtherIssuer));
     assert_eq!(block_on(end(&site.store.inner, site.server.clone(), site.moment(NOW))), 1);
     assert!(!site.is_active(&tokens.access_token, NOW));
 }
