@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use core::convert::Infallible;
 
 use grantry_redis::redis::{self, aio::ConnectionLike};
+use grantry_server::conformance::explore::AsyncExplorer;
 use grantry_server::conformance::{AsyncKit, Part, Rule};
 use grantry_server::{Client, GrantId, MemoryClients};
 use support::{Keys, NOW, PrivateServer, moment, send};
@@ -40,6 +41,16 @@ async fn keeps_every_rule<K: ConnectionLike + Clone + Send + Sync>(store: &Store
 async fn the_store_keeps_every_rule_but_those_of_sweeps() {
     let Some(keys) = Keys::new("the_store_keeps_every_rule_but_those_of_sweeps").await else { return };
     keeps_every_rule(&keys.store().await, &keys).await;
+}
+
+#[tokio::test]
+async fn requests_that_race_end_as_they_should_in_every_order() {
+    let name = "requests_that_race_end_as_they_should_in_every_order";
+    let Some(keys) = Keys::new(name).await else { return };
+    let store = keys.store().await;
+    let explored = AsyncExplorer::new(&store).check(moment(NOW)).await;
+    let explored = explored.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(explored.races().iter().all(|count| count.schedules > 0));
 }
 
 #[tokio::test]
