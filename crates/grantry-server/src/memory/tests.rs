@@ -38,6 +38,18 @@ fn a_grant_that_ends_later_than_before_is_kept_until_then() {
 }
 
 #[test]
+fn a_grant_that_ends_earlier_than_before_is_dropped_then() {
+    let last = grant();
+    let first =
+        Grant { expires_at: UnixTime::from_secs(last.expires_at.as_secs() + 100_000), ..last.clone() };
+    let (early, late) = (last.purge_after(), first.purge_after());
+    let store = MemoryStore::default();
+    assert_eq!(Store::commit(&store, &put(None, first)), Ok(Outcome::Applied));
+    assert_eq!(Store::commit(&store, &put(Some(Version::FIRST), last)), Ok(Outcome::Applied));
+    assert_eq!((store.sweep_all(early), store.sweep_all(late)), (1, 0));
+}
+
+#[test]
 fn a_full_store_takes_no_new_record_and_still_changes_old_ones() {
     let store = MemoryStore::default().with_max_records(2);
     assert_eq!(Store::commit(&store, &put(None, grant())), Ok(Outcome::Applied));
