@@ -196,4 +196,15 @@ mod tests {
         assert!(!unmatched.is_of("") && !unmatched.is_of("secret"));
         assert!(SecretDigest::of("secret").fits(&SecretDigest::of("secret")));
     }
+
+    #[test]
+    fn a_digest_fits_by_every_byte() {
+        let digest = SecretDigest::of("secret");
+        for place in 0..32 {
+            let mut bytes = *digest.as_bytes();
+            bytes[place] ^= 1;
+            let other = SecretDigest::from_bytes(bytes);
+            assert!(!digest.fits(&other) && digest != other, "{place}");
+        }
+    }
 }
