@@ -31,7 +31,8 @@ pub struct Known {
 
 impl Known {
     fn find(&self, name: &str) -> Option<&'static str> {
-        self.once.iter().chain(self.many).copied().find(|known| *known == name)
+        let is_it = |known: &&&'static str| **known == name;
+        self.once.iter().find(is_it).or_else(|| self.many.iter().find(is_it)).copied()
     }
 }
 
@@ -107,7 +108,8 @@ impl<'a> Form<'a> {
                 return Err(FormError::TooManyParameters);
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = known.find(Value::read(name)?.as_str());
+            let name = if is_all_plain { Value::Plain(name) } else { Value::read(name)? };
+            let name = known.find(name.as_str());
             let is_plain = is_all_plain || is_plain(value.as_bytes());
             let value = if is_plain { Value::Plain(value) } else { Value::read(value)? };
             let Some(name) = name else { continue };

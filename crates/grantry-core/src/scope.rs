@@ -65,7 +65,8 @@ impl Scope {
     /// Tells whether the set holds `token`, compared byte for byte.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.iter().any(|own| own == token)
+        // Most are not there, and a text is searched faster than it is split.
+        self.as_str().contains(token) && self.iter().any(|own| own == token)
     }
 
     /// Tells whether every token of this scope is in `other`.
