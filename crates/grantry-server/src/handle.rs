@@ -124,6 +124,7 @@ impl Body {
 struct Place<'a>(&'a mut [u8]);
 
 impl Place<'_> {
+    #[inline]
     fn put<const N: usize>(&mut self, part: &[u8; N]) {
         if let Some((place, rest)) = core::mem::take(&mut self.0).split_first_chunk_mut() {
             *place = *part;
@@ -180,7 +181,10 @@ pub struct HandleKeyError;
 
 /// The keys of one issuer: the first mints, all open.
 #[derive(Clone)]
-pub(crate) struct HandleRing(Vec<RingKey>);
+pub(crate) struct HandleRing {
+    keys: Vec<RingKey>,
+    codec: Codec,
+}
 
 #[derive(Clone)]
 struct RingKey {
@@ -205,7 +209,7 @@ impl HandleRing {
             seals: key_for(key, "seal"),
             user_codes: key_for(key, "user code"),
         };
-        Self(keys.iter().map(ring_key).collect())
+        Self { keys: keys.iter().map(ring_key).collect(), codec: Codec::fastest() }
     }
 
     /// Writes a handle of a grant with the newest key.
@@ -225,7 +229,7 @@ impl HandleRing {
     }
 
     pub(crate) fn mint_salted(&self, body: Body, salt: &[u8; 16]) -> SecretString {
-        let Some(key) = self.0.first() else {
+        let Some(key) = self.keys.first() else {
             return SecretString::from(String::new());
         };
         let bytes = body.to_bytes(key.id);
@@ -238,7 +242,7 @@ impl HandleRing {
         place.put(&bytes);
         place.put(&mac.first);
         place.put(&mac.salted(salt));
-        Codec::portable().encode_to(handle, &mut text);
+        self.codec.encode_to(handle, &mut text);
         // Prefix and base64url are ASCII.
         SecretString::from(String::from_utf8(text).unwrap_or_default())
     }
@@ -247,7 +251,7 @@ impl HandleRing {
     pub(crate) fn open(&self, kind: Kind, text: &str) -> Result<Opened, HandleFault> {
         let encoded = text.strip_prefix(kind.prefix()).ok_or(HandleFault::Malformed)?;
         let read = |bytes: &[u8]| self.open_bytes(kind, bytes);
-        Codec::portable().with_decoded::<ROOM, _>(encoded, read).map_err(|_| HandleFault::Malformed)?
+        self.codec.with_decoded::<ROOM, _>(encoded, read).map_err(|_| HandleFault::Malformed)?
     }
 
     fn open_bytes(&self, kind: Kind, bytes: &[u8]) -> Result<Opened, HandleFault> {
@@ -256,7 +260,7 @@ impl HandleRing {
         let (first, second) = tag.split_first_chunk::<HALF_BYTES>().ok_or(HandleFault::Malformed)?;
         let second = second.try_into().map_err(|_| HandleFault::Malformed)?;
         let body = Body::from_bytes(kind, body_bytes).ok_or(HandleFault::Forged)?;
-        let key = body_bytes.get(1).and_then(|id| self.0.iter().find(|key| key.id == *id));
+        let key = body_bytes.get(1).and_then(|id| self.keys.iter().find(|key| key.id == *id));
         let mac = key.ok_or(HandleFault::Forged)?.handles.mac(body_bytes);
         if is_same(&mac.first, first) { Ok(Opened { body, mac, second }) } else { Err(HandleFault::Forged) }
     }
@@ -272,17 +276,17 @@ impl HandleRing {
 
     /// Returns the keys that user codes are made under, the newest first.
     pub(crate) fn user_code_keys(&self) -> impl DoubleEndedIterator<Item = &hmac::Key> {
-        self.0.iter().map(|key| &key.user_codes)
+        self.keys.iter().map(|key| &key.user_codes)
     }
 
     /// Signs text that leaves the server and comes back, under the newest key.
     pub(crate) fn seal(&self, text: &[u8]) -> Option<(u8, hmac::Tag)> {
-        self.0.first().map(|key| (key.id, hmac::sign(&key.seals, text)))
+        self.keys.first().map(|key| (key.id, hmac::sign(&key.seals, text)))
     }
 
     /// Tells whether the text was signed by [`HandleRing::seal`].
     pub(crate) fn is_sealed(&self, key: u8, text: &[u8], tag: &[u8]) -> bool {
-        let key = self.0.iter().find(|candidate| candidate.id == key);
+        let key = self.keys.iter().find(|candidate| candidate.id == key);
         key.is_some_and(|key| hmac::verify(&key.seals, text, tag).is_ok())
     }
 }
