@@ -141,9 +141,14 @@ pub(crate) fn refresh(client: &str, token: &SecretString) -> HttpRequest {
 }
 
 pub(crate) fn code_of(reply: &Reply<Answered>) -> String {
-    const RESPONSE: Known = Known { once: &["code", "state", "iss"], many: &[] };
     let Answered::Redirect(redirect) = &reply.answer else { panic!("{:?}", reply.event) };
-    let query = redirect.url().expose().split_once('?').unwrap().1;
+    code_in(redirect.url().expose())
+}
+
+/// The code in the address of a redirect.
+pub(crate) fn code_in(url: &str) -> String {
+    const RESPONSE: Known = Known { once: &["code", "state", "iss"], many: &[] };
+    let query = url.split_once('?').unwrap().1;
     Form::parse(query.as_bytes(), &RESPONSE).unwrap().get("code").unwrap().into()
 }
 
@@ -178,7 +183,7 @@ pub(crate) fn grant(client: &str, subject: &str, now: u64) -> Grant {
     grant.clone()
 }
 
-fn authorization(client: &str) -> HttpRequest {
+pub(crate) fn authorization(client: &str) -> HttpRequest {
     let query = form::encode([
         ("response_type", "code"),
         ("client_id", client),
