@@ -8,7 +8,7 @@ mod changes;
 #[path = "../../../grantry-server/tests/store_support/proxy.rs"]
 mod proxy;
 #[path = "../../../grantry-server/tests/store_support/site.rs"]
-mod site;
+pub(crate) mod site;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +32,8 @@ pub(crate) use site::{
 };
 
 /// Starts the server as its own user where the tests run as root, which PostgreSQL refuses, in a folder of its own.
-/// It lives until the end of its input, so that it ends with the tests, however they end.
+/// It lives until the end of its input, so that it ends with the tests, however they end; a line of input crashes it and
+/// starts it again.
 const SCRIPT: &str = r#"
 set -eu
 folder=$(mktemp -d)
@@ -40,11 +41,25 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 "$1/initdb" -D "$folder/data" -U tests --auth=trust -E UTF8 --locale=C --no-sync >"$folder/initdb" 2>&1 || {
   cat "$folder/initdb" >&2; exit 1; }
-"$1/postgres" -D "$folder/data" -k "$folder" -h 127.0.0.1 -p "$2" -c fsync=on -c max_connections=400 \
-  -c log_error_verbosity=verbose >"$folder/log" 2>&1 &
-server=$!
+programs=$1 port=$2
+start() {
+  "$programs/postgres" -D "$folder/data" -k "$folder" -h 127.0.0.1 -p "$port" -c fsync=on -c max_connections=400 \
+    -c log_error_verbosity=verbose >>"$folder/log" 2>&1 &
+  server=$!
+}
+crash() {
+  # Stopped, it starts no further process.
+  kill -STOP "$server"
+  read -r others <"/proc/$server/task/$server/children" || true
+  kill -KILL "$server" $others || true
+  wait "$server" 2>/dev/null || true
+  for other in $others; do
+    while [ -e "/proc/$other/exe" ]; do sleep 0.01; done
+  done
+}
+start
 echo "$folder"
-read -r _ || true
+while read -r _; do crash; start; done
 kill -INT "$server" 2>/dev/null || true
 wait "$server" || true
 "#;
@@ -86,6 +101,22 @@ impl PrivateServer {
             std::thread::sleep(Duration::from_millis(20));
         }
         None
+    }
+
+    /// Kills every process of the server at once and starts it again.
+    pub(crate) fn crash(&self) {
+        let starts = |log: &str| log.matches("ready to accept connections").count();
+        let before = starts(&self.log());
+        let mut input = self.shell.stdin.as_ref().unwrap();
+        input.write_all(b"\n").unwrap();
+        loop {
+            let log = self.log();
+            if starts(&log) > before {
+                return;
+            }
+            assert!(!log.contains("system is shut down"), "PostgreSQL does not start again: {log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub(crate) fn log(&self) -> String {
