@@ -18,6 +18,8 @@ pub const MAX_BYTES: usize = 64 * 1024;
 /// The most parameters in one form or query, known or not.
 pub const MAX_PARAMETERS: usize = 64;
 
+const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
+
 /// The parameter names that a reader knows.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the two rules of RFC 6749 and RFC 8707 are all there are")]
@@ -67,7 +69,7 @@ impl<'a> Form<'a> {
         // RFC 9110 section 8.3.1: a media type compares without regard to case, parameters aside.
         let media_type = request.headers.only("Content-Type").and_then(|value| value.split(';').next());
         let is_form = |media_type: &str| {
-            media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/x-www-form-urlencoded")
+            media_type == MEDIA_TYPE || media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case(MEDIA_TYPE)
         };
         if !media_type.is_some_and(is_form) {
             return Err(FormError::ContentType);
@@ -99,19 +101,18 @@ impl<'a> Form<'a> {
         if text.len() > MAX_BYTES {
             return Err(FormError::TooLong);
         }
-        // Of most forms every character stands for itself.
-        let is_all_plain = is_plain(text);
         let text = core::str::from_utf8(text).map_err(|_| FormError::NotUtf8)?;
         let mut form = Self { parameters: Vec::with_capacity(8) };
         for (count, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if count >= MAX_PARAMETERS {
                 return Err(FormError::TooManyParameters);
             }
+            // Of most pairs every character stands for itself.
+            let is_plain = is_plain(pair.as_bytes());
+            let read = |text| if is_plain { Ok(Value::Plain(text)) } else { Value::read(text) };
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = if is_all_plain { Value::Plain(name) } else { Value::read(name)? };
-            let name = known.find(name.as_str());
-            let is_plain = is_all_plain || is_plain(value.as_bytes());
-            let value = if is_plain { Value::Plain(value) } else { Value::read(value)? };
+            let name = known.find(read(name)?.as_str());
+            let value = read(value)?;
             let Some(name) = name else { continue };
             if !is_plain && value.as_str().chars().any(char::is_control) {
                 return Err(FormError::ControlCharacter(name));
@@ -168,7 +169,7 @@ impl<'a> Form<'a> {
 
 impl<'a> Value<'a> {
     fn read(text: &'a str) -> Result<Self, FormError> {
-        if text.bytes().any(is_escape) { decode(text).map(Self::Decoded) } else { Ok(Self::Plain(text)) }
+        if has_escape(text.as_bytes()) { decode(text).map(Self::Decoded) } else { Ok(Self::Plain(text)) }
     }
 
     fn as_str(&self) -> &str {
@@ -190,10 +191,15 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Tells whether all characters are printable ASCII and stand for themselves. It looks at every byte, so that it
-/// looks at many at once.
+// These look at every byte, so that they look at many at once.
+
+/// Tells whether all characters are printable ASCII and stand for themselves.
 fn is_plain(text: &[u8]) -> bool {
     text.iter().fold(true, |all, byte| all & matches!(byte, 0x20..=0x7e) & !is_escape(*byte))
+}
+
+fn has_escape(text: &[u8]) -> bool {
+    text.iter().fold(false, |any, byte| any | is_escape(*byte))
 }
 
 const fn is_escape(byte: u8) -> bool {
