@@ -28,7 +28,7 @@ pub(crate) use changes::{FIRST, NEW, claim, commit, find, put, seen, write};
 pub(crate) use proxy::Proxy;
 pub(crate) use site::{
     NOW, Site, assert_denied, client_id, clients, code_of, grant, issued, moment, redemption, refresh,
-    refresh_token, subject, time,
+    refresh_token, request, subject, time,
 };
 
 /// Starts the server as its own user where the tests run as root, which PostgreSQL refuses, in a folder of its own.

@@ -26,7 +26,7 @@ pub(crate) use proxy::Proxy;
 pub(crate) use server::{PrivateServer, is_missing};
 pub(crate) use site::{
     ISSUER, NOW, Site, assert_denied, client_id, clients, code_of, grant, issued, moment, redemption,
-    refresh, refresh_token, subject, time,
+    refresh, refresh_token, request, subject, time,
 };
 
 pub(crate) const NEW: Option<Version> = None;

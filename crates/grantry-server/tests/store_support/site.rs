@@ -101,10 +101,15 @@ impl<S: SendStore<Error: Debug>> Site<S> {
 
     /// Drives authorize and approve, and returns the code.
     pub(crate) async fn code(&self, client: &str, now: u64) -> String {
+        code_of(&self.approved(client, now).await)
+    }
+
+    /// Drives authorize and approve.
+    pub(crate) async fn approved(&self, client: &str, now: u64) -> Reply<Answered> {
         let reply = self.run(&self.server.authorize(&authorization(client)), now).await;
         let Authorization::Interact(interaction) = reply.answer else { panic!("{:?}", reply.event) };
         let approval = Approval::new(subject(), time(now));
-        code_of(&self.run(&self.server.approve(*interaction, approval), now).await)
+        self.run(&self.server.approve(*interaction, approval), now).await
     }
 
     pub(crate) async fn token(&self, request: &HttpRequest, now: u64) -> Reply<TokenAnswer> {
