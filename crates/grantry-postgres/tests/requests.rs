@@ -5,9 +5,9 @@ extern crate alloc;
 mod support;
 
 use grantry_postgres::Prepare;
-use grantry_server::{GrantsOf, SendGrantList, SendSweep};
+use grantry_server::{Cached, GrantsOf, Introspection, MemoryCache, SendGrantList, SendSweep};
 use support::{
-    Database, FIRST, NEW, NOW, Proxy, Site, claim, find, grant, issued, put, redemption, refresh,
+    Database, FIRST, NEW, NOW, Proxy, Site, claim, find, grant, issued, moment, put, redemption, refresh,
     refresh_token, time, write,
 };
 
@@ -35,6 +35,30 @@ async fn a_request_takes_two_round_trips() {
         let (_, round_trips) = proxy.count(site.token(&request, NOW + 3)).await;
         assert_eq!(round_trips, 2, "the alarm for reuse is a commit as well");
     }
+}
+
+#[tokio::test]
+async fn a_refresh_of_a_cached_grant_takes_one_round_trip() {
+    let name = "a_refresh_of_a_cached_grant_takes_one_round_trip";
+    let Some(database) = Database::new(name).await else { return };
+    database.store().await;
+    let proxy = Proxy::before(database.server.port).await;
+    let pool = support::pool_of(support::through(&proxy, &database.config()), 1);
+    let site = Site::new(database.store_over(pool));
+    let tokens = site.tokens("web", NOW).await;
+    let cached = Cached::new(&site.store, MemoryCache::new());
+    let mut token = refresh_token(&tokens).clone();
+    // The first one finds nothing in the cache, and leaves its grant there.
+    for expected in [2, 1, 1] {
+        let operation = site.server.token(&refresh("web", &token));
+        let (reply, round_trips) = proxy.count(cached.run_async(&operation, moment(NOW + 1))).await;
+        assert_eq!(round_trips, expected);
+        token = refresh_token(&issued(reply.unwrap())).clone();
+    }
+    let operation = site.server.introspect(&support::request("web", &[("token", token.expose())]));
+    let (reply, round_trips) = proxy.count(cached.run_async(&operation, moment(NOW + 1))).await;
+    assert!(matches!(reply.unwrap().answer, Introspection::Active(_)));
+    assert_eq!(round_trips, 1, "introspection reads the database");
 }
 
 #[tokio::test]

@@ -88,6 +88,10 @@ impl Operation for Authorize {
             Reply::new(Authorization::Page(Page::new(reason)), event)
         }))
     }
+
+    fn writes_grant(&self) -> bool {
+        false
+    }
 }
 
 impl Authorize {

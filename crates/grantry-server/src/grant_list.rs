@@ -4,6 +4,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use grantry_core::{ClientId, Issuer, Moment};
 
+use crate::cache::NoCache;
 use crate::event::Effect;
 use crate::grant::{Grant, GrantId, Subject};
 use crate::revoke_grant::Authority;
@@ -180,7 +181,7 @@ pub fn revoke_all<S: GrantList + ?Sized>(
         after = Some(last.id());
         for grant in to_end(&page, of) {
             let operation = server.revoke_grant(grant.id(), of.authority());
-            let reply = drive(store, &NoSigner, &operation, &moment, &mut ())?;
+            let reply = drive(store, &NoCache, &NoSigner, &operation, &moment, &mut ())?;
             ended += usize::from(reply.event.effect == Effect::Written);
         }
     }
@@ -208,7 +209,7 @@ pub async fn revoke_all_async<S: AsyncGrantList + ?Sized>(
         after = Some(last.id());
         for grant in to_end(&page, of) {
             let operation = server.revoke_grant(grant.id(), of.authority());
-            let reply = drive_async(store, &NoSigner, &operation, &moment, &mut ()).await?;
+            let reply = drive_async(store, &NoCache, &NoSigner, &operation, &moment, &mut ()).await?;
             ended += usize::from(reply.event.effect == Effect::Written);
         }
     }

@@ -140,6 +140,10 @@ impl Operation for Introspect {
             Err(reason) => Decision::Reply(refuse(reason)),
         }
     }
+
+    fn writes_grant(&self) -> bool {
+        false
+    }
 }
 
 impl Introspect {

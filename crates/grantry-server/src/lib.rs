@@ -16,6 +16,7 @@
 //! * Taking it back: [`Server::revoke_grant`], [`GrantList`], [`revoke_all`].
 //! * Stores: [`Store`], [`SendStore`], [`AsyncStore`], [`MemoryStore`]; what they keep: [`Grant`]. Its
 //!   moves are [one table](life_of_a_grant). Where they find registrations: [`Clients`].
+//! * A cache in front: [`Cached`], [`GrantCache`], [`SendGrantCache`], [`MemoryCache`].
 //! * Letting go: [`Sweep`], and [`Swept`] with when to come back. A host's own store is checked by the module
 //!   `conformance`, behind the feature of that name.
 //! * Looking back: [`record`] and [`Transcript`].
@@ -75,6 +76,7 @@ mod assertion_keys;
 mod authentication;
 mod authorization_request;
 mod authorize;
+mod cache;
 mod claim_release;
 mod claims;
 mod claims_request;
@@ -136,6 +138,9 @@ pub use authorization_request::{
     MAX_ACR_VALUES_BYTES, MAX_LOGIN_HINT_BYTES, MAX_NONCE_BYTES, MAX_STATE_BYTES,
 };
 pub use authorize::{Authorization, Authorize};
+#[cfg(feature = "std")]
+pub use cache::MemoryCache;
+pub use cache::{AsyncGrantCache, Cached, GrantCache, SendGrantCache};
 pub use claim_release::claims_of_scope;
 pub use claims::{Claims, ClaimsError};
 pub use claims_request::ClaimsRequest;

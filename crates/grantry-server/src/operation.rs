@@ -23,8 +23,14 @@ pub trait Operation {
     fn lookup(&self, moment: &Moment) -> Lookup<'_>;
 
     /// Decides over the records as they stand at `moment`. It is pure, and is called again with the
-    /// same moment and fresh records after a conflict.
+    /// same moment and fresh records after a conflict, and where a cached grant was not enough.
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply>;
+
+    /// Tells whether a decision may write the grant that it reads. Where it only reads, a cached grant is of no use,
+    /// and [`Cached`](crate::Cached) does not look for one.
+    fn writes_grant(&self) -> bool {
+        true
+    }
 }
 
 impl<O: Operation + ?Sized> Operation for Box<O> {
@@ -36,6 +42,10 @@ impl<O: Operation + ?Sized> Operation for Box<O> {
 
     fn decide(&self, records: &Records, moment: &Moment) -> Decision<Self::Reply> {
         (**self).decide(records, moment)
+    }
+
+    fn writes_grant(&self) -> bool {
+        (**self).writes_grant()
     }
 }
 
@@ -50,12 +60,15 @@ pub struct Lookup<'a> {
     pub client: Option<&'a ClientId>,
     /// The grant to read.
     pub grant: Option<GrantId>,
+    /// The grant where a cache has it, so that it is not read: for a host whose read adds to more than the
+    /// person. It may be out of date; then what is decided over it does not count.
+    pub known_grant: Option<&'a Grant>,
     /// The one-time identifier of a token without a record to look for.
     pub claim: Option<ClaimId>,
     /// The one-time identifier of a client assertion to look for, beside the other one.
     pub assertion: Option<ClaimId>,
-    /// The person who asks, where no grant names them yet: whose claims to read, and whether they are suspended.
-    /// Elsewhere the grant that is read names the person.
+    /// The person who asks, where no grant that is read names them: whose claims to read, and whether they are
+    /// suspended. Elsewhere the grant that is read names the person.
     pub subject: Option<&'a Subject>,
     /// The secret that the client presents, for hosts that keep slow hashes of client secrets: see
     /// [`SecretDigest`](crate::SecretDigest). Others leave it alone.
@@ -218,6 +231,14 @@ pub struct Versioned {
     pub grant: Grant,
     /// Its version in the store.
     pub version: Version,
+}
+
+impl Versioned {
+    /// Puts a grant beside its version: what a [`GrantCache`](crate::GrantCache) has kept.
+    #[must_use]
+    pub const fn new(grant: Grant, version: Version) -> Self {
+        Self { grant, version }
+    }
 }
 
 /// How often a record was written: the value that a commit compares.

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use grantry_core::{HttpResponse, Moment};
 use grantry_jwt::{SignError, SigningInput};
 
+use crate::cache::{AsyncGrantCache, GrantCache, NoCache, Recalled, Told, asked_for, told};
 use crate::decision::{ChangeSet, Conflict, Decision, Outcome, Signature};
 use crate::operation::{Operation, Records};
 use crate::store::{AsyncStore, Store};
@@ -46,7 +47,7 @@ where
     G: Signer + ?Sized,
     O: Operation + ?Sized,
 {
-    drive(store, signer, operation, &moment, &mut ())
+    drive(store, &NoCache, signer, operation, &moment, &mut ())
 }
 
 /// Carries an operation through an asynchronous store; see [`run`]. The future may be dropped at
@@ -80,12 +81,13 @@ where
     G: AsyncSigner + ?Sized,
     O: Operation + ?Sized,
 {
-    drive_async(store, signer, operation, &moment, &mut ()).await
+    drive_async(store, &NoCache, signer, operation, &moment, &mut ()).await
 }
 
-/// The loop over a blocking store.
-pub(crate) fn drive<S, G, O, W>(
+/// The loop over a blocking store. What the cache had is tried once, before the rounds that read all.
+pub(crate) fn drive<S, C, G, O, W>(
     store: &S,
+    cache: &C,
     signer: &G,
     operation: &O,
     moment: &Moment,
@@ -93,29 +95,52 @@ pub(crate) fn drive<S, G, O, W>(
 ) -> Result<O::Reply, RunError<S::Error, G::Error>>
 where
     S: Store + ?Sized,
+    C: GrantCache + ?Sized,
     G: Signer + ?Sized,
     O: Operation + ?Sized,
     W: Watch,
 {
-    for _ in 0..MAX_ROUNDS {
-        let lookup = operation.lookup(moment);
-        let read = if lookup.is_empty() { Ok(Records::new()) } else { store.read(&lookup) };
+    let (lookup, now) = (operation.lookup(moment), moment.time());
+    let recalled = asked_for(operation, &lookup).and_then(|id| cache.fetch(id));
+    let mut recalled = recalled.and_then(|record| Recalled::of(record, &lookup, now));
+    let mut conflicts = 0;
+    while conflicts < MAX_ROUNDS {
+        let tried = recalled.take();
+        let read = match &tried {
+            Some(tried) => store.read(&tried.rest(lookup)).map(|records| tried.add_to(records)),
+            None if lookup.is_empty() => Ok(Records::new()),
+            None => store.read(&lookup),
+        };
         watch.read(read.as_ref().ok());
         let mut decision = operation.decide(&read.map_err(RunError::Store)?, moment);
         loop {
             decision = match decision {
-                Decision::Reply(reply) => return Ok(reply),
+                Decision::Reply(reply) if tried.is_none() => return Ok(reply),
+                Decision::Reply(_) => break,
                 Decision::Sign(request) => {
                     let signature = signer.sign(request.input()).map_err(RunError::Signer)?;
                     watch.signed(&signature);
                     request.complete(&signature).map_err(RunError::Signature)?
                 }
                 Decision::Commit(commit) => {
+                    if tried.as_ref().is_some_and(|tried| !tried.is_compared_by(commit.changes())) {
+                        break;
+                    }
                     let outcome = store.commit(commit.changes());
                     watch.committed(commit.changes(), outcome.as_ref().ok().copied());
-                    match commit.resolve(outcome.map_err(RunError::Store)?) {
+                    let outcome = outcome.map_err(RunError::Store)?;
+                    for told in told(commit.changes(), outcome, now) {
+                        match told {
+                            Told::Keep(grant, version) => cache.keep(grant, version),
+                            Told::Forget(id) => cache.forget(id),
+                        }
+                    }
+                    match commit.resolve(outcome) {
                         Ok(reply) => return Ok(reply),
-                        Err(Conflict) => break,
+                        Err(Conflict) => {
+                            conflicts += 1;
+                            break;
+                        }
                     }
                 }
             };
@@ -125,8 +150,9 @@ where
 }
 
 /// The loop over an asynchronous store.
-pub(crate) async fn drive_async<S, G, O, W>(
+pub(crate) async fn drive_async<S, C, G, O, W>(
     store: &S,
+    cache: &C,
     signer: &G,
     operation: &O,
     moment: &Moment,
@@ -134,29 +160,55 @@ pub(crate) async fn drive_async<S, G, O, W>(
 ) -> Result<O::Reply, RunError<S::Error, G::Error>>
 where
     S: AsyncStore + ?Sized,
+    C: AsyncGrantCache + ?Sized,
     G: AsyncSigner + ?Sized,
     O: Operation + ?Sized,
     W: Watch,
 {
-    for _ in 0..MAX_ROUNDS {
-        let lookup = operation.lookup(moment);
-        let read = if lookup.is_empty() { Ok(Records::new()) } else { store.read(&lookup).await };
+    let (lookup, now) = (operation.lookup(moment), moment.time());
+    let recalled = match asked_for(operation, &lookup) {
+        Some(id) => cache.fetch(id).await,
+        None => None,
+    };
+    let mut recalled = recalled.and_then(|record| Recalled::of(record, &lookup, now));
+    let mut conflicts = 0;
+    while conflicts < MAX_ROUNDS {
+        let tried = recalled.take();
+        let read = match &tried {
+            Some(tried) => store.read(&tried.rest(lookup)).await.map(|records| tried.add_to(records)),
+            None if lookup.is_empty() => Ok(Records::new()),
+            None => store.read(&lookup).await,
+        };
         watch.read(read.as_ref().ok());
         let mut decision = operation.decide(&read.map_err(RunError::Store)?, moment);
         loop {
             decision = match decision {
-                Decision::Reply(reply) => return Ok(reply),
+                Decision::Reply(reply) if tried.is_none() => return Ok(reply),
+                Decision::Reply(_) => break,
                 Decision::Sign(request) => {
                     let signature = signer.sign(request.input()).await.map_err(RunError::Signer)?;
                     watch.signed(&signature);
                     request.complete(&signature).map_err(RunError::Signature)?
                 }
                 Decision::Commit(commit) => {
+                    if tried.as_ref().is_some_and(|tried| !tried.is_compared_by(commit.changes())) {
+                        break;
+                    }
                     let outcome = store.commit(commit.changes()).await;
                     watch.committed(commit.changes(), outcome.as_ref().ok().copied());
-                    match commit.resolve(outcome.map_err(RunError::Store)?) {
+                    let outcome = outcome.map_err(RunError::Store)?;
+                    for told in told(commit.changes(), outcome, now) {
+                        match told {
+                            Told::Keep(grant, version) => cache.keep(grant, version).await,
+                            Told::Forget(id) => cache.forget(id).await,
+                        }
+                    }
+                    match commit.resolve(outcome) {
                         Ok(reply) => return Ok(reply),
-                        Err(Conflict) => break,
+                        Err(Conflict) => {
+                            conflicts += 1;
+                            break;
+                        }
                     }
                 }
             };

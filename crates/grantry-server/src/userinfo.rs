@@ -128,6 +128,10 @@ impl Operation for UserInfo {
             }
         })
     }
+
+    fn writes_grant(&self) -> bool {
+        false
+    }
 }
 
 impl UserInfo {

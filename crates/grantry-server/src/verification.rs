@@ -69,6 +69,10 @@ impl Operation for VerifyUserCode {
             }
         })
     }
+
+    fn writes_grant(&self) -> bool {
+        false
+    }
 }
 
 impl VerifyUserCode {

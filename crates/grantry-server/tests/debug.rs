@@ -307,7 +307,7 @@ fn plain_values_print_themselves() {
         "Version(1)",
         "SelectAccount",
         "Forged",
-        "Lookup { issuer: None, client: None, grant: None, claim: None, assertion: None, subject: None, client_secret: None }",
+        "Lookup { issuer: None, client: None, grant: None, known_grant: None, claim: None, assertion: None, subject: None, client_secret: None }",
         "Subject(\"alice\")",
     ];
     assert_eq!(printed, expected);

@@ -11,6 +11,7 @@ use super::call::{ApprovalForm, AuthorityForm, Call, InteractionForm, RefusalFor
 use super::forms::{Answer, CommitForm, OutcomeForm, RecordsForm, Round, SignatureForm, Told, changes};
 use crate::approve::Approve;
 use crate::authorize::Authorize;
+use crate::cache::NoCache;
 use crate::decision::{ChangeSet, Outcome, Signature};
 use crate::device_authorization::DeviceAuthorization;
 use crate::end_session::EndSession;
@@ -255,7 +256,7 @@ where
 {
     let mut tape = Tape::default();
     let signer = Keyed { server: &recording.server, time: moment.time(), other: signer };
-    let reply = drive(store, &signer, &recording.operation, &moment, &mut tape);
+    let reply = drive(store, &NoCache, &signer, &recording.operation, &moment, &mut tape);
     recording.recorded(&moment, tape, reply)
 }
 
@@ -287,7 +288,7 @@ where
 {
     let mut tape = Tape::default();
     let signer = Keyed { server: &recording.server, time: moment.time(), other: signer };
-    let reply = drive_async(store, &signer, &recording.operation, &moment, &mut tape).await;
+    let reply = drive_async(store, &NoCache, &signer, &recording.operation, &moment, &mut tape).await;
     recording.recorded(&moment, tape, reply)
 }
 

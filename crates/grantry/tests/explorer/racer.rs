@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use grantry::core::{Moment, SecretString, form};
 use grantry::server::{
-    Answered, Authorization, ChangeSet, Decision, DeviceAnswer, Effect, EventKind, GrantId, Introspection,
-    Operation, Outcome, Pushed, Reason, Reply, Revoked, Signature, TokenAnswer, UserInfoAnswer, Verification,
+    Answered, Authorization, Cached, ChangeSet, Decision, DeviceAnswer, Effect, EventKind, GrantCache,
+    GrantId, Introspection, Lookup, Operation, Outcome, Pushed, Reason, Records, Reply, Revoked, Signature,
+    TokenAnswer, UserInfoAnswer, Verification,
 };
 
 use super::table::{Record, Table, TableStore};
@@ -19,8 +20,7 @@ pub(crate) struct Racer {
     /// What it presents, and may be given one thing for: a code, a token, a page that was answered.
     pub(crate) presents: Option<String>,
     grant: Option<GrantId>,
-    #[expect(clippy::type_complexity, reason = "any operation with its moment")]
-    decide: Box<dyn Fn(&TableStore, &Table) -> Decided>,
+    request: Box<dyn Request>,
     /// Deciding is pure, so that each reading is decided once.
     decided: RefCell<BTreeMap<Option<Record>, Rc<Decided>>>,
 }
@@ -93,13 +93,8 @@ impl Racer {
         O: Operation<Reply = Reply<A>> + 'static,
     {
         let grant = operation.lookup(&moment).grant;
-        let decide = move |store: &TableStore, table: &Table| {
-            let lookup = operation.lookup(&moment);
-            assert_eq!(lookup.grant, grant, "a lookup that changes");
-            let records = store.records(table, &lookup);
-            Decided::of(|| operation.decide(&records, &moment))
-        };
-        Self { name: "", presents: None, grant, decide: Box::new(decide), decided: RefCell::default() }
+        let request = Box::new(Timed { operation, moment });
+        Self { name: "", presents: None, grant, request, decided: RefCell::default() }
     }
 
     pub(crate) fn named(self, name: &'static str) -> Self {
@@ -115,13 +110,18 @@ impl Racer {
         self.grant.and_then(|id| table.record(id)).cloned()
     }
 
+    /// Runs from end to end over a store with a cache in front.
+    pub(crate) fn over_cache(&self, store: &TableStore, cache: &dyn GrantCache) -> Seen {
+        self.request.over_cache(store, cache)
+    }
+
     /// Decides over a table of which only the reading counts.
     pub(crate) fn decide(&self, store: &TableStore, table: &Table) -> Rc<Decided> {
         let reading = self.reading(table);
         if let Some(decided) = self.decided.borrow().get(&reading) {
             return Rc::clone(decided);
         }
-        let decided = Rc::new((self.decide)(store, table));
+        let decided = Rc::new(self.request.decide(store, table, self.grant));
         self.decided.borrow_mut().insert(reading, Rc::clone(&decided));
         decided
     }
@@ -129,6 +129,49 @@ impl Racer {
     /// Returns what was decided over a reading before.
     pub(crate) fn decided_over(&self, reading: &Option<Record>) -> Rc<Decided> {
         Rc::clone(&self.decided.borrow()[reading])
+    }
+}
+
+/// An operation that can be run again at its own moment.
+struct Timed<O> {
+    operation: O,
+    moment: Moment,
+}
+
+impl<O: Operation> Operation for Timed<O> {
+    type Reply = O::Reply;
+
+    fn lookup(&self, _: &Moment) -> Lookup<'_> {
+        self.operation.lookup(&self.moment)
+    }
+
+    fn decide(&self, records: &Records, _: &Moment) -> Decision<O::Reply> {
+        self.operation.decide(records, &self.moment)
+    }
+
+    fn writes_grant(&self) -> bool {
+        self.operation.writes_grant()
+    }
+}
+
+/// A request of whatever endpoint.
+trait Request {
+    fn decide(&self, store: &TableStore, table: &Table, grant: Option<GrantId>) -> Decided;
+    fn over_cache(&self, store: &TableStore, cache: &dyn GrantCache) -> Seen;
+}
+
+impl<A: Summary, O: Operation<Reply = Reply<A>>> Request for Timed<O> {
+    fn decide(&self, store: &TableStore, table: &Table, grant: Option<GrantId>) -> Decided {
+        let Self { operation, moment } = self;
+        let lookup = operation.lookup(moment);
+        assert_eq!(lookup.grant, grant, "a lookup that changes");
+        let records = store.records(table, &lookup);
+        Decided::of(|| operation.decide(&records, moment))
+    }
+
+    fn over_cache(&self, store: &TableStore, cache: &dyn GrantCache) -> Seen {
+        let moment = Moment::new(self.moment.time(), [0; 32]);
+        seen(&Cached::new(store, cache).run(self, moment).unwrap())
     }
 }
 

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use grantry::core::ClientId;
-use grantry::server::{Change, ChangeSet, Client, Grant, GrantId, Lookup, Outcome, Records, Store, Version};
+use grantry::server::{
+    Change, ChangeSet, Client, Grant, GrantId, Lookup, Outcome, Records, Store, Version, Versioned,
+};
 
 /// What the table does with the version that a change expects.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,10 @@ impl Table {
 
     pub(crate) fn grant(&self, id: GrantId) -> Option<Grant> {
         self.record(id).map(|record| Grant::from_bytes(&record.bytes).unwrap())
+    }
+
+    pub(crate) fn versioned(&self, id: GrantId) -> Option<Versioned> {
+        Some(Versioned::new(self.grant(id)?, self.record(id)?.version))
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = GrantId> {

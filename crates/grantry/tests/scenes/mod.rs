@@ -101,6 +101,8 @@ pub(crate) struct Scene {
     pub(crate) store: TableStore,
     /// The one grant of the scene.
     pub(crate) grant: GrantId,
+    /// The table as it was before and after each act of the past.
+    pub(crate) past: Vec<Table>,
     known: Known,
 }
 
@@ -161,9 +163,13 @@ impl Scene {
     fn of(Story(name, past, future): &Story, scope: &'static str, server: Server, retry: Retry) -> Self {
         let grant = GrantId::from_bytes([0; 16]);
         let store = TableStore::new(clients());
-        let mut scene = Self { name, retry, scope, server, store, grant, known: Known::default() };
-        let times = (0..).step_by(10).zip(1..);
-        past.iter().zip(times).for_each(|(act, (at, number))| scene.perform(*act, Turn { at, number }));
+        let past_tables = vec![Table::default()];
+        let known = Known::default();
+        let mut scene = Self { name, retry, scope, server, store, grant, past: past_tables, known };
+        for (act, (at, number)) in past.iter().zip((0..).step_by(10).zip(1..)) {
+            scene.perform(*act, Turn { at, number });
+            scene.past.push(scene.store.table.borrow().clone());
+        }
 
         let now = scene.store.copy_at(&scene.store.table.borrow());
         future.iter().for_each(|act| scene.perform(*act, Turn { at: RACE, number: FIRST }));
