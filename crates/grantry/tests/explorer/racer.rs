@@ -7,8 +7,8 @@ use std::rc::Rc;
 use grantry::core::{Moment, SecretString, form};
 use grantry::server::{
     Answered, Authorization, Cached, ChangeSet, Decision, DeviceAnswer, Effect, EventKind, GrantCache,
-    GrantId, Introspection, Lookup, Operation, Outcome, Pushed, Reason, Records, Reply, Revoked, Signature,
-    TokenAnswer, UserInfoAnswer, Verification,
+    GrantId, Introspection, Lookup, Operation, Outcome, Pushed, Reason, Records, Reply, Revocation, Revoked,
+    Signature, TokenAnswer, UserInfoAnswer, Verification,
 };
 
 use super::table::{Record, Table, TableStore};
@@ -63,6 +63,8 @@ pub(crate) enum Answer {
     Done,
     /// The token is alive or not.
     Active(bool),
+    /// There is no such grant, or none of theirs.
+    Unknown,
     Refused(Reason),
 }
 
@@ -315,6 +317,15 @@ impl Summary for Revoked {
         match self {
             Self::Done => Answer::Done,
             Self::Denied(denial) => Answer::Refused(denial.reason),
+        }
+    }
+}
+
+impl Summary for Revocation {
+    fn summary(&self, _: Option<Reason>) -> Answer {
+        match self {
+            Self::Revoked => Answer::Done,
+            Self::Unknown => Answer::Unknown,
         }
     }
 }

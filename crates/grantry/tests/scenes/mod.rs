@@ -8,8 +8,10 @@ pub(crate) mod rules;
 
 use core::time::Duration;
 
-use grantry::core::{HttpRequest, Moment, form};
-use grantry::server::{Authorization, GrantId, Interaction, Policy, Refusal, Server, Verification, run};
+use grantry::core::{ClientId, HttpRequest, Moment, form};
+use grantry::server::{
+    Authority, Authorization, GrantId, Interaction, Policy, Refusal, Server, Subject, Verification, run,
+};
 
 use crate::explorer::{Answer, Racer, Seen, Table, TableStore};
 use crate::support::*;
@@ -219,9 +221,11 @@ impl Scene {
                 self.known.device = Some(Device { user_code, device_code });
             }
             Answer::Done => {}
-            answer @ (Answer::RequestUri(_) | Answer::Page | Answer::Active(_) | Answer::Refused(_)) => {
-                panic!("{}: {answer:?}", self.name)
-            }
+            answer @ (Answer::RequestUri(_)
+            | Answer::Page
+            | Answer::Active(_)
+            | Answer::Unknown
+            | Answer::Refused(_)) => panic!("{}: {answer:?}", self.name),
         }
     }
 
@@ -311,12 +315,33 @@ pub(crate) const CAST: &[Role] = &[
     role("revokes by refresh token", |scene, turn| scene.revokes("app", scene.refresh_token(0), turn)),
     role("revokes by access token", |scene, turn| scene.revokes("app", scene.access_token(), turn)),
     role("stranger revokes", |scene, turn| scene.revokes("other", scene.access_token(), turn)),
+    role("person takes it back", |scene, turn| {
+        Some(scene.takes_back(Authority::Subject(person("alice")), turn))
+    }),
+    role("client takes it back", |scene, turn| {
+        Some(scene.takes_back(Authority::Client(client("app")), turn))
+    }),
+    role("operator takes it back", |scene, turn| Some(scene.takes_back(Authority::Operator, turn))),
+    role("stranger takes it back", |scene, turn| {
+        Some(scene.takes_back(Authority::Subject(person("mallory")), turn))
+    }),
+    role("stranger takes it back by another client", |scene, turn| {
+        Some(scene.takes_back(Authority::Client(client("other")), turn))
+    }),
     role("introspects an access token", |scene, turn| scene.introspects("app", scene.access_token(), turn)),
     role("introspects a refresh token", |scene, turn| scene.introspects("app", scene.refresh_token(0), turn)),
     role("resource server introspects", |scene, turn| scene.introspects("api", scene.access_token(), turn)),
     role("asks who the person is", |scene, turn| scene.asks_who(turn)),
     role("stranger introspects", |scene, turn| scene.introspects("other", scene.access_token(), turn)),
 ];
+
+fn person(name: &str) -> Subject {
+    Subject::parse(name).unwrap()
+}
+
+fn client(name: &str) -> ClientId {
+    ClientId::parse(name).unwrap()
+}
 
 impl Scene {
     pub(crate) fn refresh_tokens(&self) -> impl Iterator<Item = &str> {
@@ -408,6 +433,10 @@ impl Scene {
     fn revokes(&self, client: &str, token: Option<&str>, turn: Turn) -> Option<Racer> {
         let operation = self.server.revoke(&presented(client, token?));
         Some(Racer::new(operation, turn.moment()))
+    }
+
+    fn takes_back(&self, authority: Authority, turn: Turn) -> Racer {
+        Racer::new(self.server.revoke_grant(self.grant, authority), turn.moment())
     }
 
     fn introspects(&self, client: &str, token: Option<&str>, turn: Turn) -> Option<Racer> {
