@@ -24,9 +24,9 @@ impl Headers {
         Self(fields.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect())
     }
 
-    /// Adds a field behind the others.
-    pub fn append(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.push((Cow::Owned(name.into()), Cow::Owned(value.into())));
+    /// Adds a field behind the others. A name that is written in the program is not copied.
+    pub fn append(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        self.0.push((name.into(), Cow::Owned(value.into())));
     }
 
     /// Returns every value of a field, in order, with the white space around it dropped
@@ -84,7 +84,7 @@ impl HttpRequest {
 
     /// Adds a header field.
     #[must_use]
-    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.headers.append(name, value);
         self
     }
@@ -99,10 +99,8 @@ impl HttpRequest {
     /// Makes a POST request with a form as its body.
     #[must_use]
     pub fn form(target: impl Into<String>, form: impl Into<String>) -> Self {
-        Self::new("POST", target)
-            .with_header("Content-Type", "application/x-www-form-urlencoded")
-            .with_header("Accept", "application/json")
-            .with_body(form.into())
+        let headers = Headers::of(&FORM_FOR_JSON);
+        Self { headers, ..Self::new("POST", target) }.with_body(form.into())
     }
 
     /// Returns the path of the target, without scheme, authority, query and fragment: also of the
@@ -179,7 +177,7 @@ impl HttpResponse {
 
     /// Adds a header field.
     #[must_use]
-    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.headers.append(name, value);
         self
     }
@@ -191,6 +189,9 @@ impl HttpResponse {
         self
     }
 }
+
+const FORM_FOR_JSON: [(&str, &str); 2] =
+    [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")];
 
 /// RFC 6749 section 5.1
 const NEVER_CACHED_JSON: [(&str, &str); 3] =

@@ -112,7 +112,7 @@ mod tests {
     fn seconds(fields: &[(&str, &str)]) -> u64 {
         let mut headers = Headers::new();
         for (name, value) in fields {
-            headers.append(*name, *value);
+            headers.append(alloc::string::String::from(*name), *value);
         }
         fresh_for(&headers, Duration::from_secs(7)).as_secs()
     }

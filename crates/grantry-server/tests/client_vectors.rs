@@ -99,7 +99,7 @@ fn request_of(vector: &Value) -> HttpRequest {
     let target = format!("/token?{}", vector["query"].as_str().unwrap());
     let headers = vector["headers"].as_array().unwrap().iter();
     headers.fold(HttpRequest::form(target, vector["body"].as_str().unwrap()), |request, header| {
-        request.with_header(header[0].as_str().unwrap(), header[1].as_str().unwrap())
+        request.with_header(header[0].as_str().unwrap().to_owned(), header[1].as_str().unwrap())
     })
 }
 

@@ -25,7 +25,7 @@ fn run(vector: &Value) -> Found {
     let request =
         HttpRequest::new(text("method"), format!("/photos?{}", text("query"))).with_body(text("body"));
     let request = vector["headers"].as_array().unwrap().iter().fold(request, |request, pair| {
-        request.with_header(pair[0].as_str().unwrap(), pair[1].as_str().unwrap())
+        request.with_header(pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap())
     });
     let request = match vector["content_type"].as_str() {
         Some(media_type) => request.with_header("Content-Type", media_type),

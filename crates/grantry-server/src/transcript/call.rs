@@ -53,7 +53,7 @@ impl RequestForm {
     pub(super) fn read(&self) -> HttpRequest {
         let request = HttpRequest::new(self.method.as_str(), self.target.as_str());
         let with_header = |request: HttpRequest, (name, value): &(String, String)| {
-            request.with_header(name.as_str(), value.as_str())
+            request.with_header(name.clone(), value.as_str())
         };
         self.headers.iter().fold(request, with_header).with_body(self.body.read())
     }
