@@ -38,8 +38,8 @@ impl Scope {
         if text.len() > Self::MAX_BYTES {
             return Err(ScopeError::TooLong);
         }
-        let (mut count, mut is_ordered, mut last) = (0_usize, true, "");
-        for token in text.split(' ') {
+        let (mut count, mut is_ordered, mut last) = (0_usize, true, &b""[..]);
+        for token in text.as_bytes().split(|byte| *byte == b' ') {
             is_ordered &= last < scope_token(token)?;
             (count, last) = (count.saturating_add(1), token);
         }
@@ -101,11 +101,11 @@ impl Scope {
 }
 
 // RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
-fn scope_token(token: &str) -> Result<&str, ScopeError> {
+fn scope_token(token: &[u8]) -> Result<&[u8], ScopeError> {
     if token.is_empty() {
         return Err(ScopeError::EmptyToken);
     }
-    if token.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
+    if token.iter().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
         return Ok(token);
     }
     Err(ScopeError::Character)
