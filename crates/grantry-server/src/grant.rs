@@ -276,6 +276,13 @@ impl Grant {
         matches!(self.state, State::Active { .. }) && now < self.expires_at
     }
 
+    /// Tells whether the last write rotated the refresh token: then it left the columns and
+    /// [`purge_after`](Self::purge_after) alone, and what is filed by them can stay where it is.
+    #[must_use]
+    pub const fn is_rotated(&self) -> bool {
+        matches!(self.state, State::Active { serial: 2.., .. })
+    }
+
     /// Tells whether anything of the grant is alive at `now` or may come to life: a code, tokens, a
     /// request that waits for a person.
     #[must_use]

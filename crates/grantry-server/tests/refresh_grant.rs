@@ -7,8 +7,8 @@ use core::time::Duration;
 use grantry_core::form::{self, FormError};
 use grantry_core::{HttpRequest, ScopeError, SecretString};
 use grantry_server::{
-    Client, ClientAuthentication, Effect, EventKind, GrantType, Introspection, Policy, Reason, RefreshTokens,
-    SecretDigest, Server,
+    Client, ClientAuthentication, Effect, EventKind, Grant, GrantType, Introspection, Policy, Reason,
+    RefreshTokens, SecretDigest, Server,
 };
 use support::{
     Fault, ISSUER, NOW, Pairs, Site, assert_denied, basic, client_id, clients, issued, json, refresh_token,
@@ -48,6 +48,29 @@ fn rfc6749_6_a_good_refresh_gives_the_scope_of_the_grant_and_the_next_token() {
     assert!(!next.access_token.matches(tokens.access_token.expose()));
     // The access token from before lives on until its end.
     assert!(site.is_active(&tokens.access_token, NOW + 1) && site.is_active(&next.access_token, NOW + 1));
+}
+
+/// What a store files a grant by stays, so that a rotation need not be filed.
+#[test]
+fn a_rotation_changes_nothing_that_a_store_sees_but_the_record() {
+    let site = Site::new();
+    let code = site.code(NOW);
+    assert!(!site.store.last_written().is_rotated());
+    let tokens = issued(site.redeem("web", &code, NOW));
+    let redeemed = site.store.last_written();
+    assert!(!redeemed.is_rotated());
+    let mut token = refresh_token(&tokens).clone();
+    for later in [1, DAY, 2 * DAY] {
+        token = refresh_token(&issued(site.refresh("web", &token, NOW + later))).clone();
+        let rotated = site.store.last_written();
+        assert!(rotated.is_rotated());
+        assert_eq!((rotated.id(), rotated.issuer()), (redeemed.id(), redeemed.issuer()));
+        assert_eq!((rotated.client_id(), rotated.subject()), (redeemed.client_id(), redeemed.subject()));
+        let ends = |grant: &Grant| (grant.expires_at(), grant.purge_after());
+        assert_eq!(ends(&rotated), ends(&redeemed));
+    }
+    site.revoke("web", &token, NOW + 3 * DAY);
+    assert!(!site.store.last_written().is_rotated());
 }
 
 /// RT-02, RT-04 and RT-06.
