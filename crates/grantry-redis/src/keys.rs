@@ -63,16 +63,32 @@ impl KeyPrefix {
     }
 
     fn of_bytes(&self, kind: char, bytes: &[u8]) -> String {
-        let mut key = format!("{self}:{kind}:");
-        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
-        bytes.iter().for_each(|byte| key.extend([digit(byte >> 4), digit(byte & 0x0f)]));
+        let mut key = self.with_room(2 * bytes.len());
+        key.extend([':', kind, ':']);
+        let digit = |nibble: u8| char::from(nibble + if nibble < 10 { b'0' } else { b'a' - 10 });
+        for byte in bytes {
+            key.push(digit(byte >> 4));
+            key.push(digit(byte & 0x0f));
+        }
         key
     }
 
     /// The length tells where the issuer ends.
     fn of_names(&self, kind: char, issuer: &Issuer, name: &str) -> String {
         let issuer = issuer.as_str();
-        format!("{self}:{kind}:{}:{issuer}:{name}", issuer.len())
+        let mut key = self.with_room(issuer.len() + name.len());
+        key.extend([':', kind, ':']);
+        for part in [issuer.len().to_string().as_str(), ":", issuer, ":", name] {
+            key.push_str(part);
+        }
+        key
+    }
+
+    /// The prefix, with room for the two marks of a key, a length and so many bytes.
+    fn with_room(&self, bytes: usize) -> String {
+        let mut key = String::with_capacity(self.0.len() + 8 + bytes);
+        key.push_str(&self.0);
+        key
     }
 }
 

@@ -85,10 +85,10 @@
 //! [`Sweep`](grantry_server::Sweep). What would end after the year 9999 ends then.
 //!
 //! An index has an entry of 20 bytes for each grant: its id, and the turn of four and a half hours in which the grant
-//! ends. No rotation within a turn touches an index. The entry of a grant that ended goes away in three ways: a list
-//! that meets it takes it out; each entry that is added looks at four others of its index, by chance, and takes
-//! out those whose turn is over, so that in the long run one in four has ended at most; and the index goes with the
-//! last turn of its grants. A list by person and client reads all that the person has granted at the issuer.
+//! ends. No rotation touches an index, or names one to the server. The entry of a grant that ended goes away in three
+//! ways: a list that meets it takes it out; each entry that is added looks at four others of its index, by chance, and
+//! takes out those whose turn is over, so that in the long run one in four has ended at most; and the index goes with
+//! the last turn of its grants. A list by person and client reads all that the person has granted at the issuer.
 #![forbid(unsafe_code)]
 
 mod error;

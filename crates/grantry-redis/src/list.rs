@@ -5,7 +5,7 @@ use redis::Value;
 use redis::aio::ConnectionLike;
 
 use crate::error::{Failure, RedisStoreError, Work};
-use crate::script::Call;
+use crate::script::Entries;
 use crate::store::{RedisStore, read};
 use crate::value::grant_of;
 
@@ -84,7 +84,7 @@ impl<C, K: ConnectionLike + Clone> RedisStore<C, K> {
             }
         }
         if !gone.is_empty() {
-            let call = Call::of_entries(index, gone);
+            let call = Entries { index, entries: &gone };
             let _: Value = self.prune.call(&mut connection, &call).await?;
         }
         Ok(grants)

@@ -1,21 +1,22 @@
 //! Scripts of the server, called by their digest.
 
-use grantry_server::{Change, ChangeSet, Version};
+use grantry_server::{Change, ChangeSet, Grant, Version};
 use redis::aio::ConnectionLike;
 use redis::{Cmd, FromRedisValue, RedisError};
 
 use crate::error::is_unknown_script;
 use crate::keys::KeyPrefix;
-use crate::value::{last_second, value};
+use crate::value::{head, indexes, last_second, value};
 
 /// The commands that a store sends, or its scripts call: what its user of the server has to be permitted, on the keys
 /// of the [prefix](crate::KeyPrefix).
-pub const COMMANDS: [&str; 11] = [
+pub const COMMANDS: [&str; 12] = [
     "eval",
     "evalsha",
     "exists",
     "expireat",
     "get",
+    "getrange",
     "set",
     "time",
     "zadd",
@@ -36,6 +37,10 @@ impl Script {
         Self::of(include_str!("commit.lua"))
     }
 
+    pub(crate) fn rotate() -> Self {
+        Self::of(include_str!("rotate.lua"))
+    }
+
     pub(crate) fn prune() -> Self {
         Self::of(include_str!("prune.lua"))
     }
@@ -48,12 +53,18 @@ impl Script {
     pub(crate) async fn call<T: FromRedisValue>(
         &self,
         connection: &mut impl ConnectionLike,
-        call: &Call,
+        call: &impl Call,
     ) -> Result<T, RedisError> {
-        let known = call.command("EVALSHA", self.digested.get_hash()).query_async(connection).await;
-        match known {
+        let command = |name, script: &str| {
+            // A grant's record, three keys and some numbers.
+            let mut command = Cmd::with_capacity(16, 1024);
+            command.arg(name).arg(script);
+            call.write(&mut command);
+            command
+        };
+        match command("EVALSHA", self.digested.get_hash()).query_async(connection).await {
             Err(error) if is_unknown_script(&error) => {
-                call.command("EVAL", self.code).query_async(connection).await
+                command("EVAL", self.code).query_async(connection).await
             }
             answered => answered,
         }
@@ -61,54 +72,87 @@ impl Script {
 }
 
 /// What a script is called with.
-#[derive(Default)]
-pub(crate) struct Call {
-    keys: Vec<String>,
-    arguments: Vec<Vec<u8>>,
+pub(crate) trait Call {
+    /// Adds the number of keys, the keys and the arguments to a command.
+    fn write(&self, command: &mut Cmd);
 }
 
-impl Call {
-    /// Writes a change set as the script `commit.lua` reads it.
-    pub(crate) fn of_changes(prefix: &KeyPrefix, changes: &ChangeSet) -> Self {
-        let mut call = Self::default();
-        for change in changes.iter() {
+/// A change set, as the script `commit.lua` reads it.
+pub(crate) struct Changes<'a> {
+    pub(crate) prefix: &'a KeyPrefix,
+    pub(crate) changes: &'a ChangeSet,
+}
+
+impl Call for Changes<'_> {
+    fn write(&self, command: &mut Cmd) {
+        let keys = self.changes.iter().map(|change| match change {
+            Change::Put { grant, .. } => 1 + usize::from(indexes(grant)),
+            Change::Claim { .. } => 1,
+        });
+        command.arg(keys.sum::<usize>());
+        for change in self.changes.iter() {
+            match change {
+                Change::Put { grant, .. } => {
+                    command.arg(self.prefix.grant(grant.id()));
+                    self.prefix.indexes(grant).for_each(|key| _ = command.arg(key));
+                }
+                Change::Claim { id, .. } => _ = command.arg(self.prefix.claim(*id)),
+            }
+        }
+        for change in self.changes.iter() {
             match change {
                 Change::Put { expected, grant } => {
-                    let begins = expected.map(|version| version.as_number().to_be_bytes().to_vec());
-                    let next = expected.map_or(Version::FIRST, Version::next);
-                    call.keys.push(prefix.grant(grant.id()));
-                    call.keys.extend(prefix.indexes(grant));
-                    call.arguments.extend([
-                        begins.unwrap_or_default(),
-                        value(next, grant),
-                        last_second(grant.purge_after()).to_string().into_bytes(),
-                        grant.id().as_bytes().to_vec(),
-                    ]);
+                    let begins = expected.map(|version| version.as_number().to_be_bytes());
+                    command.arg(begins.as_ref().map_or(&[][..], |version| version));
+                    command.arg(value(expected.map_or(Version::FIRST, Version::next), grant));
+                    command.arg(last_second(grant.purge_after())).arg(grant.id().as_bytes());
                 }
-                Change::Claim { id, until } => {
-                    call.keys.push(prefix.claim(*id));
-                    let until = last_second(*until).to_string().into_bytes();
-                    call.arguments.extend([Vec::new(), Vec::new(), until, Vec::new()]);
+                Change::Claim { until, .. } => {
+                    command.arg("").arg("").arg(last_second(*until)).arg("");
                 }
             }
         }
-        call
     }
+}
 
-    pub(crate) fn of_entries(index: &str, entries: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
-        let mut call = Self { keys: vec![index.to_owned()], arguments: Vec::new() };
-        for (key, entry) in entries {
-            call.keys.push(key);
-            call.arguments.push(entry);
+/// A grant whose refresh token was rotated, as the script `rotate.lua` reads it.
+pub(crate) struct Rotation<'a> {
+    prefix: &'a KeyPrefix,
+    expected: Version,
+    grant: &'a Grant,
+}
+
+impl<'a> Rotation<'a> {
+    /// Returns what a change set does, if it does nothing else.
+    pub(crate) fn of(prefix: &'a KeyPrefix, changes: &'a ChangeSet) -> Option<Self> {
+        let mut iter = changes.iter();
+        match (iter.next(), iter.next()) {
+            (Some(Change::Put { expected: Some(expected), grant }), None) if grant.is_rotated() => {
+                Some(Self { prefix, expected: *expected, grant })
+            }
+            _ => None,
         }
-        call
     }
+}
 
-    fn command(&self, name: &str, script: &str) -> Cmd {
-        let mut command = redis::cmd(name);
-        command.arg(script).arg(self.keys.len());
-        self.keys.iter().for_each(|key| _ = command.arg(key));
-        self.arguments.iter().for_each(|argument| _ = command.arg(argument.as_slice()));
-        command
+impl Call for Rotation<'_> {
+    fn write(&self, command: &mut Cmd) {
+        command.arg(1).arg(self.prefix.grant(self.grant.id()));
+        command.arg(&head(self.expected, self.grant)).arg(value(self.expected.next(), self.grant));
+        command.arg(last_second(self.grant.purge_after()));
+    }
+}
+
+/// Entries of an index, and the keys of the records that they are of, as the script `prune.lua` reads them.
+pub(crate) struct Entries<'a> {
+    pub(crate) index: &'a str,
+    pub(crate) entries: &'a [(String, Vec<u8>)],
+}
+
+impl Call for Entries<'_> {
+    fn write(&self, command: &mut Cmd) {
+        command.arg(1 + self.entries.len()).arg(self.index);
+        self.entries.iter().for_each(|(key, _)| _ = command.arg(key));
+        self.entries.iter().for_each(|(_, entry)| _ = command.arg(entry.as_slice()));
     }
 }

@@ -8,7 +8,7 @@ use redis::{FromRedisValue, Value};
 
 use crate::error::{Failure, RedisStoreError, Work};
 use crate::keys::KeyPrefix;
-use crate::script::{Call, Script};
+use crate::script::{Changes, Rotation, Script};
 use crate::value::grant_of;
 
 /// Grants in Redis, over a connection that the host makes; registrations of clients where the host keeps them.
@@ -23,6 +23,7 @@ pub struct RedisStore<C, K = ConnectionManager> {
     clients: C,
     pub(crate) prefix: KeyPrefix,
     commit: Script,
+    rotate: Script,
     pub(crate) prune: Script,
 }
 
@@ -30,8 +31,8 @@ impl<C, K> RedisStore<C, K> {
     /// Makes a store whose keys begin with `{grantry}`. Nothing is sent before the first call.
     #[must_use]
     pub fn new(connection: K, clients: C) -> Self {
-        let (commit, prune) = (Script::commit(), Script::prune());
-        Self { connection, clients, prefix: KeyPrefix::default(), commit, prune }
+        let (commit, rotate, prune) = (Script::commit(), Script::rotate(), Script::prune());
+        Self { connection, clients, prefix: KeyPrefix::default(), commit, rotate, prune }
     }
 
     /// Sets what the keys begin with. Stores with different prefixes share nothing.
@@ -87,7 +88,16 @@ impl<C, K: ConnectionLike + Clone> RedisStore<C, K> {
         if changes.iter().next().is_none() {
             return Ok(Outcome::Applied);
         }
-        let call = Call::of_changes(&self.prefix, changes);
+        if let Some(rotation) = Rotation::of(&self.prefix, changes) {
+            match self.rotate.call(&mut self.connection(), &rotation).await? {
+                0_u8 => return Ok(Outcome::Conflict),
+                1 => return Ok(Outcome::Applied),
+                // No rotation moves a grant in its indexes, but another writer's may.
+                2 => {}
+                _ => return Err(Failure::Answer),
+            }
+        }
+        let call = Changes { prefix: &self.prefix, changes };
         match self.commit.call(&mut self.connection(), &call).await? {
             0_u8 => Ok(Outcome::Conflict),
             1 => Ok(Outcome::Applied),

@@ -10,18 +10,24 @@ const TURN: u64 = 16_384;
 /// The end of the year 9999, in seconds: what is kept longer is kept until then.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// Writes the value of a record: the version and the turn, most significant byte first, and in how many indexes the
-/// grant is.
-pub(crate) fn value(version: Version, grant: &Grant) -> Vec<u8> {
+/// Writes what the value of a record begins with: its version and the turn, most significant byte first,
+/// and in how many indexes the grant is.
+pub(crate) fn head(version: Version, grant: &Grant) -> [u8; 13] {
     let turn = u32::try_from(last_second(grant.purge_after()) / TURN).unwrap_or(u32::MAX);
-    let indexes = 1 + u8::from(grant.subject().is_some());
-    let record = grant.to_bytes();
-    let mut value = Vec::with_capacity(13 + record.len());
-    value.extend(version.as_number().to_be_bytes());
-    value.extend(turn.to_be_bytes());
-    value.push(indexes);
-    value.extend(record);
-    value
+    let mut head = [indexes(grant); 13];
+    let numbers = version.as_number().to_be_bytes().into_iter().chain(turn.to_be_bytes());
+    head.iter_mut().zip(numbers).for_each(|(place, byte)| *place = byte);
+    head
+}
+
+/// Writes the value of a record: its head, and the bytes of the grant.
+pub(crate) fn value(version: Version, grant: &Grant) -> Vec<u8> {
+    [&head(version, grant), grant.to_bytes().as_slice()].concat()
+}
+
+/// Returns how many indexes list a grant.
+pub(crate) fn indexes(grant: &Grant) -> u8 {
+    1 + u8::from(grant.subject().is_some())
 }
 
 /// Reads the value of the record of a grant.

@@ -136,6 +136,9 @@ async fn a_user_needs_few_commands() {
     let () = send(&mut by_hand, &rules).await;
     let client = redis::Client::open(format!("redis://{user}:word@127.0.0.1:{}", keys.port)).unwrap();
     let store = keys.store_over(client.get_connection_manager().await.unwrap());
+    let site = Site::new(&store);
+    let tokens = site.tokens("other", NOW).await;
+    issued(site.token(&refresh("other", refresh_token(&tokens)), NOW).await);
     let grant = grant("web", "alice", NOW);
     write(&store, [claim(1, NOW), put(NEW, &grant)]).await;
     assert_eq!(find(&store, &grant).await, FIRST);

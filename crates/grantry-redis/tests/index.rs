@@ -5,12 +5,18 @@ extern crate alloc;
 
 mod support;
 
+use alloc::sync::Arc;
 use core::time::Duration;
+use std::sync::Mutex;
 
+use grantry_redis::KeyPrefix;
 use grantry_redis::redis::aio::{ConnectionLike, MultiplexedConnection};
 use grantry_redis::redis::{Arg, Cmd, Pipeline, RedisFuture, Value};
 use grantry_server::{Grant, GrantId, GrantsOf, Outcome, SendGrantList, Version};
-use support::{FIRST, Keys, NEW, NOW, TestStore, commit, grant, put, send, write};
+use support::{
+    FIRST, Keys, NEW, NOW, Site, TestStore, claim, commit, find, grant, issued, put, refresh, refresh_token,
+    send, write,
+};
 
 /// In the year 2001.
 const PAST: u64 = 1_000_000_000;
@@ -77,6 +83,93 @@ async fn a_rotation_within_a_turn_touches_no_index() {
     let _: usize = send(&mut by_hand, &[&"DEL", &index]).await;
     write(&store, [put(FIRST, &grant)]).await;
     assert_eq!(entries(&mut by_hand, &index).await, 0);
+}
+
+/// A grant whose refresh token was rotated, with the id and salt of `like`.
+async fn rotated(keys: &Keys, like: &Grant, now: u64) -> Grant {
+    let elsewhere = Keys { port: keys.port, prefix: KeyPrefix::parse(&format!("rotated-{now}")).unwrap() };
+    let site = Site::new(elsewhere.store().await);
+    let tokens = site.tokens("web", now).await;
+    issued(site.token(&refresh("web", refresh_token(&tokens)), now).await);
+    let of = GrantsOf::Client(like.issuer(), like.client_id());
+    let grant = site.store.list(of, None, 1).await.unwrap().remove(0);
+    let (like_bytes, bytes) = (like.to_bytes(), grant.to_bytes());
+    let grant = Grant::from_bytes(&[like_bytes.split_at(33).0, bytes.split_at(33).1].concat()).unwrap();
+    assert!(grant.is_rotated() && grant.id() == like.id());
+    grant
+}
+
+/// The script for a rotation is told no index, and says so where it would need one.
+#[tokio::test]
+async fn a_rotation_is_filed_anew_where_its_end_moved_all_the_same() {
+    let name = "a_rotation_is_filed_anew_where_its_end_moved_all_the_same";
+    let Some(keys) = Keys::new(name).await else { return };
+    let (store, mut by_hand) = (keys.store().await, keys.by_hand().await);
+    let first = grant("web", "alice", NOW);
+    let (soon, later) = (rotated(&keys, &first, NOW).await, rotated(&keys, &first, NOW + 5 * TURN).await);
+    write(&store, [put(NEW, &soon)]).await;
+    let index = keys.client_index("web");
+    let ends = |grant: &Grant| grant.purge_after().as_secs() / TURN;
+    for (version, grant, outcome, filed) in [
+        (FIRST, &soon, Outcome::Applied, &soon),
+        (FIRST, &soon, Outcome::Conflict, &soon),
+        (FIRST, &later, Outcome::Conflict, &soon),
+        (Some(Version::FIRST.next()), &later, Outcome::Applied, &later),
+        (Some(Version::FIRST.next()), &later, Outcome::Conflict, &later),
+    ] {
+        assert_eq!(commit(&store, [put(version, grant)]).await, outcome);
+        let found: Vec<Vec<u8>> = send(&mut by_hand, &[&"ZRANGE", &index, &"0", &"-1"]).await;
+        assert_eq!(found, [entry(*first.id().as_bytes(), ends(filed))]);
+    }
+    assert_eq!(find(&store, &later).await, Some(Version::FIRST.next().next()));
+    let _: usize = send(&mut by_hand, &[&"DEL", &keys.grant_key(first.id())]).await;
+    assert_eq!(commit(&store, [put(FIRST, &soon)]).await, Outcome::Conflict);
+}
+
+#[tokio::test]
+async fn a_rotation_names_one_key() {
+    let Some(keys) = Keys::new("a_rotation_names_one_key").await else { return };
+    let (store, by_hand) = (keys.store().await, keys.by_hand().await);
+    let first = grant("web", "alice", NOW);
+    let grant = rotated(&keys, &first, NOW).await;
+    write(&store, [put(NEW, &grant)]).await;
+    let named = Arc::default();
+    let watched = keys.store_over(Watched { connection: by_hand, named: Arc::clone(&named) });
+    write(&watched, [put(FIRST, &grant)]).await;
+    write(&watched, [put(Some(Version::FIRST.next()), &grant), claim(1, NOW)]).await;
+    let named = core::mem::take(&mut *named.lock().unwrap());
+    // The record; and then with its two indexes, beside the claim.
+    assert!(!named.is_empty() && named.iter().all(|keys| keys == b"1" || keys == b"4"), "{named:?}");
+    assert_eq!((named.first().unwrap(), named.last().unwrap()), (&b"1".to_vec(), &b"4".to_vec()));
+}
+
+/// A connection that notes how many keys each script is told.
+#[derive(Clone)]
+struct Watched {
+    connection: MultiplexedConnection,
+    named: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl ConnectionLike for Watched {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        if let Some(Arg::Simple(keys)) = command.args_iter().nth(2) {
+            self.named.lock().unwrap().push(keys.to_vec());
+        }
+        self.connection.req_packed_command(command)
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        self.connection.req_packed_commands(pipeline, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.connection.get_db()
+    }
 }
 
 /// Each entry that is added looks at four others: what has ended stays a small part of an index.

@@ -270,7 +270,7 @@ async fn a_failure_names_the_store_and_the_kind_of_key_and_no_value() {
     }
 }
 
-/// One round trip to read, one to commit; and at the first commit of all, one to tell the script.
+/// One round trip to read, one to commit; and at the first call of a script at all, one to tell it.
 #[tokio::test]
 async fn a_request_takes_two_round_trips() {
     let Some(server) = PrivateServer::of_test("a_request_takes_two_round_trips", &[]).await else { return };
@@ -278,7 +278,8 @@ async fn a_request_takes_two_round_trips() {
     let proxy = Proxy::before(keys.port).await;
     let store = keys.store_at(proxy.port(), core::time::Duration::from_secs(60)).await;
     let site = Site::new(store);
-    let (first, _) = (site.tokens("web", NOW).await, site.tokens("web", NOW).await);
+    let (first, other) = (site.tokens("web", NOW).await, site.tokens("web", NOW).await);
+    issued(site.token(&refresh("web", refresh_token(&other)), NOW).await);
     let (code, approval) = proxy.count(site.code("web", NOW)).await;
     let (tokens, redeemed) = proxy.count(site.token(&redemption("web", &code), NOW)).await;
     let (next, refreshed) = proxy.count(site.token(&refresh("web", refresh_token(&first)), NOW)).await;
