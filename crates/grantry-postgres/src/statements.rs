@@ -15,6 +15,7 @@ pub(crate) struct Statement {
 #[derive(Debug)]
 pub(crate) struct Statements {
     pub(crate) read: Statement,
+    pub(crate) read_grant: Statement,
     pub(crate) insert: Statement,
     pub(crate) update: Statement,
     pub(crate) claim: Statement,
@@ -31,6 +32,7 @@ impl Statements {
             |sql: &str, types| Statement { sql: sql.replace("{schema}", &schema.quoted()), types };
         Self {
             read: statement(READ, &[Type::UUID, Type::BYTEA, Type::BYTEA]),
+            read_grant: statement(READ_GRANT, &[Type::UUID]),
             insert: statement(INSERT, ROW),
             update: statement(UPDATE, UPDATED_ROW),
             claim: statement(CLAIM, &[Type::BYTEA, Type::TIMESTAMPTZ]),
@@ -52,6 +54,9 @@ SELECT g.version, g.record,
        EXISTS (SELECT FROM {schema}.claims WHERE id = $2),
        EXISTS (SELECT FROM {schema}.claims WHERE id = $3)
 FROM (VALUES (true)) AS always LEFT JOIN {schema}.grants AS g ON g.id = $1";
+
+/// What most requests read: nothing is joined, and no identifier is looked up.
+const READ_GRANT: &str = "SELECT version, record FROM {schema}.grants WHERE id = $1";
 
 const ROW: &[Type] =
     &[Type::UUID, Type::TEXT, Type::TEXT, Type::TEXT, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ, Type::BYTEA];

@@ -109,6 +109,11 @@ impl<C> PostgresStore<C> {
     }
 
     async fn read_rows(&self, lookup: &Lookup<'_>, records: Records) -> Result<Records, Failure> {
+        if let (Some(id), None, None) = (lookup.grant, lookup.claim, lookup.assertion) {
+            let rows = self.query(&self.statements.read_grant, Values(&[&Id::from(id)])).await?;
+            let Some(row) = rows.first() else { return Ok(records) };
+            return Ok(records.with_grant(grant_of(row, 1, Some(id))?, version(row.try_get(0)?)?));
+        }
         let id = lookup.grant.map(Id::from);
         let claim = lookup.claim.as_ref().map(|id| id.as_bytes().as_slice());
         let assertion = lookup.assertion.as_ref().map(|id| id.as_bytes().as_slice());
