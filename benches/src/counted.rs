@@ -1,40 +1,43 @@
-//! A store in memory that counts its round trips.
+//! A store that counts its round trips.
 
-use core::cell::Cell;
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use grantry::server::{ChangeSet, Client, Lookup, MemoryStore, Outcome, Records, Store};
+use grantry::server::{ChangeSet, Lookup, Outcome, Records, Store};
 
+/// A store, and how often it was asked.
 #[derive(Debug)]
-pub(crate) struct Counted {
-    store: MemoryStore,
-    round_trips: Cell<u32>,
+pub struct Counted<S> {
+    store: S,
+    round_trips: AtomicU32,
 }
 
-impl Counted {
-    pub(crate) fn new(clients: impl IntoIterator<Item = Client>) -> Self {
-        Self { store: MemoryStore::new(clients), round_trips: Cell::new(0) }
+impl<S> Counted<S> {
+    /// Counts from nothing.
+    #[must_use]
+    pub const fn new(store: S) -> Self {
+        Self { store, round_trips: AtomicU32::new(0) }
     }
 
     /// Returns how often the store was asked until now.
-    pub(crate) const fn round_trips(&self) -> u32 {
-        self.round_trips.get()
+    pub fn round_trips(&self) -> u32 {
+        self.round_trips.load(Ordering::Relaxed)
     }
 
     fn count(&self) {
-        self.round_trips.set(self.round_trips.get() + 1);
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Store for Counted {
-    type Error = <MemoryStore as Store>::Error;
+impl<S: Store> Store for Counted<S> {
+    type Error = S::Error;
 
     fn read(&self, lookup: &Lookup<'_>) -> Result<Records, Self::Error> {
         self.count();
-        Store::read(&self.store, lookup)
+        self.store.read(lookup)
     }
 
     fn commit(&self, changes: &ChangeSet) -> Result<Outcome, Self::Error> {
         self.count();
-        Store::commit(&self.store, changes)
+        self.store.commit(changes)
     }
 }

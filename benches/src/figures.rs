@@ -151,7 +151,9 @@ fn round<T>(
     start.elapsed() / u32::try_from(size).unwrap_or(u32::MAX)
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+/// Returns the middle one of an odd number of times.
+#[must_use]
+pub fn median(mut times: Vec<Duration>) -> Duration {
     let middle = times.len() / 2;
     *times.select_nth_unstable(middle).1
 }

@@ -4,7 +4,7 @@ use grantry::core::{ClientId, HttpRequest, HttpResponse, Issuer, Moment, Scope, 
 use grantry::jwt::{Algorithm, SigningKey};
 use grantry::server::{
     AccessTokenFormat, Answered, ApplicationType, Approval, Authorization, Client, ClientAuthentication,
-    HandleKey, Operation, Policy, RedirectUri, SecretDigest, Server, Subject, run,
+    HandleKey, MemoryStore, Operation, Policy, RedirectUri, SecretDigest, Server, Subject, run,
 };
 
 use crate::counted::Counted;
@@ -18,7 +18,7 @@ use crate::token::RSA_PEM;
 #[derive(Debug)]
 pub struct Flow {
     server: Server,
-    store: Counted,
+    store: Counted<MemoryStore>,
     seeds: Seeds,
 }
 
@@ -36,7 +36,11 @@ impl Flow {
     /// Makes a server that issues access tokens of a format.
     #[must_use]
     pub fn new(format: AccessTokenFormat) -> Self {
-        Self { server: server(format), store: Counted::new([client()]), seeds: Seeds::Process }
+        Self {
+            server: server(format),
+            store: Counted::new(MemoryStore::new([client()])),
+            seeds: Seeds::Process,
+        }
     }
 
     /// Sets where seeds come from.
@@ -63,34 +67,60 @@ impl Flow {
         run();
         self.store.round_trips() - before
     }
+}
+
+impl Host for Flow {
+    fn server(&self) -> &Server {
+        &self.server
+    }
 
     fn run<O: Operation>(&self, operation: &O) -> O::Reply {
         let moment = match self.seeds {
-            Seeds::Process => Moment::new(clock(), rand::random()),
+            Seeds::Process => moment(),
             Seeds::System => Moment::now().expect("a clock"),
         };
         run(&self.store, operation, moment).expect("a store in memory")
     }
+
+    fn answer(&self, request: HttpRequest) -> HttpResponse {
+        let response = self.respond(&request);
+        assert_eq!(response.status, 200, "a refused request is no measure");
+        response
+    }
 }
 
+/// Makes a moment with a seed of the process.
 #[expect(clippy::disallowed_methods, reason = "a host has a clock")]
-fn clock() -> UnixTime {
+pub(crate) fn moment() -> Moment {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    UnixTime::from_secs(since_epoch.expect("a clock").as_secs())
+    let now = UnixTime::from_secs(since_epoch.expect("a clock").as_secs());
+    Moment::new(now, rand::random())
 }
 
-impl Endpoint for Flow {
+/// This workspace over some store.
+pub(crate) trait Host {
+    /// Returns the server.
+    fn server(&self) -> &Server;
+
+    /// Carries an operation through.
+    fn run<O: Operation>(&self, operation: &O) -> O::Reply;
+
+    /// Answers a request with status 200.
+    fn answer(&self, request: HttpRequest) -> HttpResponse;
+}
+
+impl<H: Host> Endpoint for H {
     type Request = HttpRequest;
     type Response = HttpResponse;
 
     fn code(&self) -> String {
         let request = HttpRequest::new("GET", format!("/authorize?{}", authorization_query()));
-        let Authorization::Interact(page) = self.run(&self.server.authorize(&request)).answer else {
+        let Authorization::Interact(page) = self.run(&self.server().authorize(&request)).answer else {
             unreachable!("the request is good")
         };
         let now = Moment::now().expect("a clock").time();
         let approval = Approval::new(Subject::parse(SUBJECT).expect("a subject"), now);
-        let Answered::Redirect(redirect) = self.run(&self.server.approve(*page, approval)).answer else {
+        let Answered::Redirect(redirect) = self.run(&self.server().approve(*page, approval)).answer else {
             unreachable!("the page is answered once")
         };
         code_in(redirect.url().expose())
@@ -101,9 +131,7 @@ impl Endpoint for Flow {
     }
 
     fn answer(&self, request: HttpRequest) -> HttpResponse {
-        let response = self.respond(&request);
-        assert_eq!(response.status, 200, "a refused request is no measure");
-        response
+        Host::answer(self, request)
     }
 
     fn body(response: HttpResponse) -> Vec<u8> {
@@ -121,7 +149,8 @@ pub(crate) fn server(format: AccessTokenFormat) -> Server {
 }
 
 /// Makes the registration of the client.
-pub(crate) fn client() -> Client {
+#[must_use]
+pub fn client() -> Client {
     let secret = ClientAuthentication::SecretBasic(SecretDigest::of(CLIENT_SECRET));
     let uri = RedirectUri::register(REDIRECT_URI, ApplicationType::Web).expect("a good URI");
     Client::new(ClientId::parse(CLIENT_ID).expect("a good id"), secret)

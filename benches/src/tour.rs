@@ -6,8 +6,8 @@ use grantry::core::{ClientId, HttpRequest, Moment, Scope, SecretBytes, SecretStr
 use grantry::jwt::{Algorithm, SigningKey};
 use grantry::server::{
     AccessTokenFormat, Answered, Approval, AssertionSecret, Authorization, Client, ClientAuthentication,
-    DeviceAnswer, Endpoints, GrantType, Interaction, Introspection, Operation, Policy, Pushed, Refusal,
-    Reply, Revoked, Server, SessionEnd, Subject, TokenAnswer, UserInfoAnswer, Verification, run,
+    DeviceAnswer, Endpoints, GrantType, Interaction, Introspection, MemoryStore, Operation, Policy, Pushed,
+    Refusal, Reply, Revoked, Server, SessionEnd, Subject, TokenAnswer, UserInfoAnswer, Verification, run,
 };
 use serde_json::json;
 
@@ -22,7 +22,7 @@ use crate::{Tokens, flow};
 #[derive(Debug)]
 pub struct Tour {
     server: Server,
-    store: Counted,
+    store: Counted<MemoryStore>,
     visited: RefCell<Vec<(&'static str, u32)>>,
 }
 
@@ -52,7 +52,7 @@ impl Tour {
             .with_scope(Scope::parse("photos.read").expect("a scope"));
         let tour = Self {
             server: server.with_endpoints(endpoints).with_policy(policy),
-            store: Counted::new([client, service]),
+            store: Counted::new(MemoryStore::new([client, service])),
             visited: RefCell::default(),
         };
         tour.code();
