@@ -49,7 +49,7 @@ pub fn callback(data: &[u8]) {
     for unwanted in ["error", "access_token", "id_token", "token_type"] {
         assert!(parameters(query.as_bytes(), unwanted).iter().all(String::is_empty), "{unwanted}");
     }
-    let request = exchange.request();
+    let request = exchange.request(moment(NOW, 2)).expect("a secret signs nothing");
     let code = parameters(&request.body, "code");
     assert_eq!(code, parameters(query.as_bytes(), "code"));
     assert!(code.len() == 1 && !code[0].is_empty());

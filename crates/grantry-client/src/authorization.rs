@@ -89,6 +89,7 @@ impl Client {
     ///
     /// # Errors
     ///
+    /// [`AuthorizationError::NoRedirectUri`] for a client without one,
     /// [`AuthorizationError::S256NotSupported`] when the provider's list of PKCE methods lacks S256,
     /// [`AuthorizationError::ReservedParameter`] and [`AuthorizationError::RepeatedParameter`] for a
     /// further parameter that the library writes itself or that would stand twice in the URL.
@@ -102,12 +103,13 @@ impl Client {
         if self.provider().lacks_s256() {
             return Err(AuthorizationError::S256NotSupported);
         }
+        let redirect_uri = self.redirect_uri().ok_or(AuthorizationError::NoRedirectUri)?;
         check_parameters(self.provider().authorization_url(), &request.parameters)?;
         let random = |label: &str| SecretString::from(moment.random_text(label));
         let pending = Pending {
             issuer: self.provider().issuer().clone(),
             client_id: self.client_id().clone(),
-            redirect_uri: self.redirect_uri().into(),
+            redirect_uri: redirect_uri.into(),
             state: (!request.without_state).then(|| random("state")),
             nonce: request.scope.contains("openid").then(|| random("nonce")),
             code_verifier: CodeVerifier::generate(&moment),
@@ -166,6 +168,9 @@ fn check_parameters(endpoint: &Url, parameters: &[(String, String)]) -> Result<(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorizationError {
+    /// The client has no redirect URI for the browser to come back to.
+    #[error("the client has no redirect_uri (RFC 6749 section 3.1.2)")]
+    NoRedirectUri,
     /// The provider lists PKCE methods, and S256 is not among them.
     #[error("the provider does not support PKCE with S256 (RFC 9700 section 2.1.1)")]
     S256NotSupported,

@@ -34,7 +34,7 @@ impl Client {
         now: UnixTime,
     ) -> Result<CodeExchange<'_>, CallbackError> {
         self.check_owner(&pending.issuer, &pending.client_id)?;
-        if pending.redirect_uri != self.redirect_uri() {
+        if self.redirect_uri() != Some(&pending.redirect_uri) {
             return Err(CallbackError::AnotherClient);
         }
         if now.saturating_since(pending.created) >= Pending::LIFETIME {

@@ -1,25 +1,13 @@
 //! A client: who asks, and where.
 
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use alloc::{collections::BTreeSet, string::String};
 use core::time::Duration;
 
-use grantry_core::{ClientId, HttpRequest, Issuer, SecretString, basic_credentials, form};
+use grantry_core::{ClientId, Issuer};
 use url::Url;
 
-use crate::Provider;
-
-/// How a client proves to the provider who it is
-/// ([RFC 6749 section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum ClientAuthentication {
-    /// A public client: it has no secret and sends its `client_id` alone.
-    None,
-    /// `client_secret_basic`: identifier and secret in the `Authorization` header.
-    Basic(SecretString),
-    /// `client_secret_post`: identifier and secret in the body.
-    Post(SecretString),
-}
+use crate::assertion::Audience;
+use crate::{ClientAuthentication, Provider};
 
 /// One registration at one provider: immutable, and shared by every flow.
 ///
@@ -30,7 +18,8 @@ pub struct Client {
     provider: Provider,
     client_id: ClientId,
     authentication: ClientAuthentication,
-    redirect_uri: String,
+    assertion_audience: Audience,
+    redirect_uri: Option<String>,
     trusted_audiences: BTreeSet<String>,
     leeway: Duration,
 }
@@ -46,24 +35,53 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`RedirectUriError`] when `redirect_uri` is not an absolute URL of visible ASCII characters
-    /// without fragment ([RFC 6749 section 3.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.1.2)).
+    /// [`ClientError::RedirectUri`] when `redirect_uri` is not an absolute URL of visible ASCII characters
+    /// without fragment ([RFC 6749 section 3.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.1.2));
+    /// [`ClientError::KeyType`] when the key is not one of its way of authentication.
     pub fn new(
         provider: Provider,
         client_id: ClientId,
         authentication: ClientAuthentication,
         redirect_uri: impl Into<String>,
-    ) -> Result<Self, RedirectUriError> {
+    ) -> Result<Self, ClientError> {
         let redirect_uri = redirect_uri.into();
         check_redirect_uri(&redirect_uri)?;
+        let client = Self::without_redirect_uri(provider, client_id, authentication)?;
+        Ok(Self { redirect_uri: Some(redirect_uri), ..client })
+    }
+
+    /// Makes a client that no browser comes back to: a service that acts for itself, or a device.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::KeyType`] when the key is not one of its way of authentication.
+    pub fn without_redirect_uri(
+        provider: Provider,
+        client_id: ClientId,
+        authentication: ClientAuthentication,
+    ) -> Result<Self, ClientError> {
+        authentication.check()?;
         Ok(Self {
             provider,
             client_id,
             authentication,
-            redirect_uri,
+            assertion_audience: Audience::Issuer,
+            redirect_uri: None,
             trusted_audiences: BTreeSet::new(),
             leeway: Duration::ZERO,
         })
+    }
+
+    /// Addresses client assertions to the URL of the token endpoint instead of the issuer, with the general
+    /// `typ`, as providers from before
+    /// [rfc7523bis](https://datatracker.ietf.org/doc/draft-ietf-oauth-rfc7523bis/) want it.
+    ///
+    /// A dishonest provider can name another one's token endpoint as its own, and sign in there as this
+    /// client with what it is sent: use a key that no other provider knows.
+    #[must_use]
+    pub const fn danger_token_endpoint_as_audience(mut self) -> Self {
+        self.assertion_audience = Audience::TokenEndpoint;
+        self
     }
 
     /// Accepts ID tokens that name this audience beside the client. Every other further audience is
@@ -94,8 +112,16 @@ impl Client {
         &self.client_id
     }
 
-    pub(crate) fn redirect_uri(&self) -> &str {
-        &self.redirect_uri
+    pub(crate) const fn authentication(&self) -> &ClientAuthentication {
+        &self.authentication
+    }
+
+    pub(crate) const fn assertion_audience(&self) -> Audience {
+        self.assertion_audience
+    }
+
+    pub(crate) fn redirect_uri(&self) -> Option<&str> {
+        self.redirect_uri.as_deref()
     }
 
     pub(crate) const fn leeway(&self) -> Duration {
@@ -114,23 +140,6 @@ impl Client {
         }
         if client_id == &self.client_id { Ok(()) } else { Err(ForeignOwner::Client) }
     }
-
-    /// Makes the form request to `endpoint` that carries the client's authentication.
-    pub(crate) fn post(&self, endpoint: &Url, parameters: &[(&str, &str)]) -> HttpRequest {
-        let client_id = ("client_id", self.client_id.as_str());
-        let form = |more: &[(&'static str, &str)]| {
-            let all: Vec<_> = parameters.iter().chain(more).copied().collect();
-            HttpRequest::form(endpoint.as_str(), form::encode(all))
-        };
-        match &self.authentication {
-            ClientAuthentication::None => form(&[client_id]),
-            ClientAuthentication::Post(secret) => form(&[client_id, ("client_secret", secret.expose())]),
-            ClientAuthentication::Basic(secret) => {
-                let credentials = basic_credentials(&self.client_id, secret);
-                form(&[]).with_header("Authorization", credentials.expose())
-            }
-        }
-    }
 }
 
 /// Whose a token or a flow is, when it is not this client's.
@@ -139,20 +148,26 @@ pub(crate) enum ForeignOwner {
     Client,
 }
 
-fn check_redirect_uri(text: &str) -> Result<(), RedirectUriError> {
+fn check_redirect_uri(text: &str) -> Result<(), ClientError> {
     let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
     if text.len() > Client::MAX_REDIRECT_URI_BYTES || !visible || text.contains('#') {
-        return Err(RedirectUriError);
+        return Err(ClientError::RedirectUri);
     }
-    Url::parse(text).map(drop).map_err(|_| RedirectUriError)
+    Url::parse(text).map(drop).map_err(|_| ClientError::RedirectUri)
 }
 
-/// The redirect URI is not an absolute URL of visible ASCII characters, at most
-/// [`Client::MAX_REDIRECT_URI_BYTES`] long and without fragment.
+/// Why a client can't be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an absolute redirect_uri without fragment (RFC 6749 section 3.1.2)")]
 #[non_exhaustive]
-pub struct RedirectUriError;
+pub enum ClientError {
+    /// The redirect URI is not an absolute URL of visible ASCII characters, at most
+    /// [`Client::MAX_REDIRECT_URI_BYTES`] long and without fragment.
+    #[error("not an absolute redirect_uri without fragment (RFC 6749 section 3.1.2)")]
+    RedirectUri,
+    /// `client_secret_jwt` has a key pair, or `private_key_jwt` a shared secret.
+    #[error("the key is not one of this way of authentication (OpenID Connect Core section 9)")]
+    KeyType,
+}
 
 #[cfg(test)]
 mod tests {
@@ -166,7 +181,7 @@ mod tests {
         for bad in
             ["", "/cb", "https://app.example/cb#", " https://app.example/cb", "https://app.example/\u{e9}"]
         {
-            assert_eq!(check_redirect_uri(bad), Err(RedirectUriError), "{bad}");
+            assert_eq!(check_redirect_uri(bad), Err(ClientError::RedirectUri), "{bad}");
         }
     }
 
@@ -174,6 +189,9 @@ mod tests {
     fn a_redirect_uri_is_bounded() {
         let of = |bytes: usize| alloc::format!("{:a<bytes$}", "https://app.example/");
         assert_eq!(check_redirect_uri(&of(Client::MAX_REDIRECT_URI_BYTES)), Ok(()));
-        assert_eq!(check_redirect_uri(&of(Client::MAX_REDIRECT_URI_BYTES + 1)), Err(RedirectUriError));
+        assert_eq!(
+            check_redirect_uri(&of(Client::MAX_REDIRECT_URI_BYTES + 1)),
+            Err(ClientError::RedirectUri)
+        );
     }
 }

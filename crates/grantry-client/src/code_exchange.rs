@@ -1,14 +1,16 @@
 //! A code on its way to become tokens
 //! ([RFC 6749 section 4.1.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3)).
 
+use alloc::vec::Vec;
 use core::fmt;
 
-use grantry_core::{HttpRequest, HttpResponse, SecretString, UnixTime};
+use grantry_core::{HttpRequest, HttpResponse, Moment, SecretString, UnixTime};
 use grantry_jwt::JwkSet;
 
+use crate::client_authentication::Message;
 use crate::id_token::{Expected, Origin};
 use crate::token_answer::TokenAnswer;
-use crate::{Client, IdTokenError, Pending, TokenError, Tokens};
+use crate::{Client, IdTokenError, Pending, RequestError, RequestToSign, TokenError, Tokens};
 
 /// A code that passed every check of the callback. Nothing but
 /// [`Client::callback`](crate::Client::callback) makes one.
@@ -20,16 +22,33 @@ pub struct CodeExchange<'a> {
 }
 
 impl CodeExchange<'_> {
-    /// Makes the request to send. When its answer is lost it can be sent again: a provider that took
-    /// the first one answers the second with `invalid_grant`.
-    pub fn request(&self) -> HttpRequest {
-        let parameters = [
+    /// Makes the request to send. When its answer is lost it can be made and sent again: a provider that
+    /// took the first one answers the second with `invalid_grant`.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] when the client's assertion is not or can't be signed here.
+    pub fn request(&self, moment: Moment) -> Result<HttpRequest, RequestError> {
+        self.client.request(&self.message(), moment)
+    }
+
+    /// Makes the request that waits for a signature from outside of the process.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] when the client has no key there.
+    pub fn request_to_sign(&self, moment: Moment) -> Result<RequestToSign, RequestError> {
+        self.client.request_to_sign(&self.message(), moment)
+    }
+
+    fn message(&self) -> Message<'_> {
+        let parameters = Vec::from([
             ("grant_type", "authorization_code"),
             ("code", self.code.expose()),
             ("redirect_uri", &self.pending.redirect_uri),
             ("code_verifier", self.pending.code_verifier.expose()),
-        ];
-        self.client.post(self.client.provider().token_url(), &parameters)
+        ]);
+        Message { endpoint: self.client.provider().token_url(), parameters }
     }
 
     /// Reads the answer. With the scope `openid` its ID token is verified by `keys`, this provider's

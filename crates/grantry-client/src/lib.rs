@@ -47,7 +47,8 @@
 //! let exchange = client.callback(pending, &query, UnixTime::from_secs(1_800_000_005))?;
 //!
 //! // Send the request with any HTTP client, and hand in its answer with the provider's keys.
-//! let request = exchange.request();
+//! # let moment = Moment::new(UnixTime::from_secs(1_800_000_005), [8; 32]);
+//! let request = exchange.request(moment)?; // Moment::now()? again: each request has its own
 //! assert_eq!(request.target, "https://accounts.example/token");
 //! # let file = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/jws-sign.json"));
 //! # let file: serde_json::Value = serde_json::from_str(file)?;
@@ -83,9 +84,11 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod assertion;
 mod authorization;
 mod callback;
 mod client;
+mod client_authentication;
 mod code_exchange;
 mod id_token;
 mod member;
@@ -98,9 +101,11 @@ mod revocation;
 mod token_answer;
 mod tokens;
 
+pub use assertion::RequestToSign;
 pub use authorization::{AuthorizationError, AuthorizationRequest};
 pub use callback::CallbackError;
-pub use client::{Client, ClientAuthentication, RedirectUriError};
+pub use client::{Client, ClientError};
+pub use client_authentication::{ClientAuthentication, RequestError};
 pub use code_exchange::CodeExchange;
 pub use id_token::{IdToken, IdTokenError};
 pub use pending::{Pending, PendingError};

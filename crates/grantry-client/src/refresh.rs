@@ -2,13 +2,14 @@
 
 use alloc::{string::ToString, vec::Vec};
 
-use grantry_core::{HttpRequest, HttpResponse, Scope, SecretString, UnixTime};
+use grantry_core::{HttpRequest, HttpResponse, Moment, Scope, SecretString, UnixTime};
 use grantry_jwt::JwkSet;
 
 use crate::client::ForeignOwner;
+use crate::client_authentication::Message;
 use crate::id_token::{Expected, Origin};
 use crate::token_answer::TokenAnswer;
-use crate::{Client, TokenError, Tokens};
+use crate::{Client, RequestError, RequestToSign, TokenError, Tokens};
 
 /// A refresh of the tokens of one grant.
 ///
@@ -47,12 +48,30 @@ impl Refresh<'_> {
     }
 
     /// Makes the request to send.
-    pub fn request(&self) -> HttpRequest {
+    ///
+    /// # Errors
+    ///
+    /// As [`CodeExchange::request`](crate::CodeExchange::request).
+    pub fn request(&self, moment: Moment) -> Result<HttpRequest, RequestError> {
         let scope = self.scope.as_ref().map(Scope::to_string);
+        self.client.request(&self.message(scope.as_deref()), moment)
+    }
+
+    /// Makes the request that waits for a signature from outside of the process.
+    ///
+    /// # Errors
+    ///
+    /// As [`CodeExchange::request_to_sign`](crate::CodeExchange::request_to_sign).
+    pub fn request_to_sign(&self, moment: Moment) -> Result<RequestToSign, RequestError> {
+        let scope = self.scope.as_ref().map(Scope::to_string);
+        self.client.request_to_sign(&self.message(scope.as_deref()), moment)
+    }
+
+    fn message<'b>(&'b self, scope: Option<&'b str>) -> Message<'b> {
         let mut parameters =
             Vec::from([("grant_type", "refresh_token"), ("refresh_token", self.refresh_token.expose())]);
-        parameters.extend(scope.as_deref().map(|scope| ("scope", scope)));
-        self.client.post(self.client.provider().token_url(), &parameters)
+        parameters.extend(scope.map(|scope| ("scope", scope)));
+        Message { endpoint: self.client.provider().token_url(), parameters }
     }
 
     /// Reads the answer. What it does not renew stays: the refresh token and the ID token. A new ID

@@ -1,11 +1,14 @@
 //! Giving a token back ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
 
-use grantry_core::{HttpRequest, HttpResponse, SecretString};
+use alloc::vec::Vec;
+
+use grantry_core::{HttpRequest, HttpResponse, Moment, SecretString};
 use url::Url;
 
 use crate::client::ForeignOwner;
+use crate::client_authentication::Message;
 use crate::response::{self, ResponseError};
-use crate::{Client, Refusal, Tokens};
+use crate::{Client, Refusal, RequestError, RequestToSign, Tokens};
 
 /// The revocation of one token.
 #[derive(Clone, Debug)]
@@ -52,8 +55,25 @@ impl Client {
 impl Revocation<'_> {
     /// Makes the request to send
     /// ([RFC 7009 section 2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.1)).
-    pub fn request(&self) -> HttpRequest {
-        self.client.post(self.endpoint, &[("token", self.token.expose())])
+    ///
+    /// # Errors
+    ///
+    /// As [`CodeExchange::request`](crate::CodeExchange::request).
+    pub fn request(&self, moment: Moment) -> Result<HttpRequest, RequestError> {
+        self.client.request(&self.message(), moment)
+    }
+
+    /// Makes the request that waits for a signature from outside of the process.
+    ///
+    /// # Errors
+    ///
+    /// As [`CodeExchange::request_to_sign`](crate::CodeExchange::request_to_sign).
+    pub fn request_to_sign(&self, moment: Moment) -> Result<RequestToSign, RequestError> {
+        self.client.request_to_sign(&self.message(), moment)
+    }
+
+    fn message(&self) -> Message<'_> {
+        Message { endpoint: self.endpoint, parameters: Vec::from([("token", self.token.expose())]) }
     }
 
     /// Reads the answer. A token that the provider does not know counts as revoked

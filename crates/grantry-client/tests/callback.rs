@@ -20,7 +20,7 @@ fn client_for(expect: &Value) -> Client {
 }
 
 fn body_of(client: &Client, flow: Pending, query: &str) -> Result<String, CallbackError> {
-    let request = client.callback(flow, query, NOW)?.request();
+    let request = client.callback(flow, query, NOW)?.request(common::moment()).unwrap();
     Ok(String::from_utf8(request.body).unwrap())
 }
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{KEY, NOW, client, id_claims, keys, pending, provider, request, token_answer};
+use common::{KEY, NOW, client, id_claims, keys, moment, pending, provider, request, token_answer};
 use grantry_client::{CallbackError, Client, ClientAuthentication};
 use grantry_core::{ClientId, HttpResponse, SecretString};
 use serde_json::json;
@@ -35,7 +35,12 @@ fn no_debug_output_shows_a_secret() {
     let revocation = client.revoke_grant(&tokens).unwrap();
     shown +=
         &format!("{exchange:?} {answer:?} {tokens:?} {:?} {refresh:?} {revocation:?}", tokens.id_token());
-    shown += &format!("{:?} {:?} {:?}", exchange.request(), refresh.request(), revocation.request());
+    shown += &format!(
+        "{:?} {:?} {:?}",
+        exchange.request(moment()),
+        refresh.request(moment()),
+        revocation.request(moment())
+    );
     assert!(tokens.id_token().unwrap().raw().expose().starts_with(&id_token));
 
     let signature = id_token.rsplit('.').next().unwrap();

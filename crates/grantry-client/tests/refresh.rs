@@ -1,39 +1,16 @@
 //! Exchange, refresh and revocation as they stand on the wire.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-extern crate alloc;
-
 mod common;
 
-use alloc::collections::BTreeMap;
-
-use common::{KEY, NOW, client, exchange, id_claims, keys, login, provider, token_answer};
+use common::{
+    KEY, NOW, client, exchange, id_claims, keys, login, moment, parameters, provider, token_answer,
+};
 use grantry_client::{
     Client, ClientAuthentication, RefreshError, Revocation, RevocationError, RevokeError, TokenError, Tokens,
 };
-use grantry_core::form::{Form, Known};
-use grantry_core::{ClientId, CodeVerifier, HttpRequest, HttpResponse, Scope, SecretString};
+use grantry_core::{ClientId, CodeVerifier, HttpResponse, Scope, SecretString};
 use serde_json::json;
-
-const KNOWN: Known = Known {
-    once: &[
-        "grant_type",
-        "code",
-        "redirect_uri",
-        "code_verifier",
-        "client_id",
-        "client_secret",
-        "refresh_token",
-        "scope",
-        "token",
-    ],
-    many: &[],
-};
-
-fn parameters(request: &HttpRequest) -> BTreeMap<&'static str, String> {
-    let form = Form::from_request(request, &KNOWN).unwrap();
-    form.names().map(|name| (name, form.get(name).unwrap().to_owned())).collect()
-}
 
 fn client_with(authentication: ClientAuthentication) -> Client {
     let provider =
@@ -50,7 +27,7 @@ fn tokens_of(client: &Client) -> Tokens {
 #[test]
 fn rfc6749_4_1_3_the_exchange_carries_code_redirect_uri_and_verifier() {
     let client = client();
-    let request = exchange(&client, "photos").request();
+    let request = exchange(&client, "photos").request(moment()).unwrap();
     assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "https://as.example/token"));
     assert_eq!(request.headers.only("Accept"), Some("application/json"));
     let form = parameters(&request);
@@ -61,7 +38,7 @@ fn rfc6749_4_1_3_the_exchange_carries_code_redirect_uri_and_verifier() {
         (form["grant_type"].as_str(), form["redirect_uri"].as_str()),
         ("authorization_code", "https://app.example/cb")
     );
-    let (url, _) = client.authorize(common::request("photos"), common::moment()).unwrap();
+    let (url, _) = client.authorize(common::request("photos"), moment()).unwrap();
     let challenge = CodeVerifier::parse(&form["code_verifier"]).unwrap().challenge();
     assert!(url.as_str().contains(&format!("code_challenge={}&", challenge.as_str())));
 }
@@ -72,7 +49,7 @@ fn rfc6749_2_3_1_each_way_of_authentication_is_used_alone() {
     let request = |authentication| {
         let client = client_with(authentication);
         let tokens = tokens_of(&client);
-        client.revoke_grant(&tokens).unwrap().request()
+        client.revoke_grant(&tokens).unwrap().request(moment()).unwrap()
     };
 
     let none = request(ClientAuthentication::None);
@@ -94,7 +71,7 @@ fn rfc6749_6_what_a_refresh_does_not_renew_stays() {
     let tokens = login(&client, &id_claims());
     let refresh = client.refresh(&tokens).unwrap();
     assert_eq!(
-        parameters(&refresh.request()),
+        parameters(&refresh.request(moment()).unwrap()),
         [("client_id", "app-1"), ("grant_type", "refresh_token"), ("refresh_token", "rt-1")]
             .map(|(name, value)| (name, value.to_owned()))
             .into()
@@ -117,7 +94,7 @@ fn rfc6749_6_a_narrower_scope_is_asked_and_kept() {
     let client = client();
     let tokens = login(&client, &id_claims());
     let refresh = client.refresh(&tokens).unwrap().narrowed_to(Scope::parse("photos").unwrap());
-    assert_eq!(parameters(&refresh.request())["scope"], "photos");
+    assert_eq!(parameters(&refresh.request(moment()).unwrap())["scope"], "photos");
     let narrowed = refresh.response(&token_answer(&json!({})), &keys(), NOW).unwrap();
     assert_eq!(narrowed.scope().to_string(), "photos");
 }
@@ -130,7 +107,7 @@ fn rfc6749_6_a_narrowing_lasts_for_one_access_token() {
     let narrowing = client.refresh(&tokens).unwrap().narrowed_to(Scope::parse("photos").unwrap());
     let narrowed = narrowing.response(&silent, &keys(), NOW).unwrap();
     let again = client.refresh(&narrowed).unwrap();
-    assert!(!parameters(&again.request()).contains_key("scope"));
+    assert!(!parameters(&again.request(moment()).unwrap()).contains_key("scope"));
     let whole = again.response(&silent, &keys(), NOW).unwrap();
     assert_eq!(whole.scope().to_string(), "openid photos");
     // What the provider says counts, and an unasked narrowing is one of the grant.
@@ -146,7 +123,7 @@ fn rfc6749_3_3_the_empty_scope_narrows_nothing() {
     let client = client();
     let tokens = login(&client, &id_claims());
     let refresh = client.refresh(&tokens).unwrap().narrowed_to(Scope::empty());
-    assert!(!parameters(&refresh.request()).contains_key("scope"));
+    assert!(!parameters(&refresh.request(moment()).unwrap()).contains_key("scope"));
     let refreshed = refresh.response(&token_answer(&json!({})), &keys(), NOW).unwrap();
     assert_eq!(refreshed.scope(), tokens.scope());
 }
@@ -173,7 +150,7 @@ fn rfc7009_2_2_revoked_is_status_200_and_503_is_not_done() {
     let client = client_with(ClientAuthentication::None);
     let tokens = tokens_of(&client);
     let revocation = client.revoke_grant(&tokens).unwrap();
-    assert_eq!(revocation.request().target, "https://as.example/revoke");
+    assert_eq!(revocation.request(moment()).unwrap().target, "https://as.example/revoke");
     let read = |response: HttpResponse| revocation.response(&response);
     assert_eq!(read(HttpResponse::new(200).with_body("anything")), Ok(()));
     for (header, retry_after) in
@@ -210,7 +187,7 @@ fn rfc7009_2_1_a_grant_is_revoked_by_its_refresh_token() {
     let client = client_with(ClientAuthentication::None);
     let tokens = tokens_of(&client);
     let revoked = |revocation: Result<Revocation<'_>, RevokeError>| {
-        parameters(&revocation.unwrap().request())["token"].clone()
+        parameters(&revocation.unwrap().request(moment()).unwrap())["token"].clone()
     };
     assert_eq!(revoked(client.revoke_grant(&tokens)), "rt-1");
     assert_eq!(revoked(client.revoke_access_token(&tokens)), "at-1");

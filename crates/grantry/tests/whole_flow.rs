@@ -80,13 +80,13 @@ impl World {
         let Answered::Redirect(redirect) = answer else { panic!("{answer:?}") };
         let (_, query) = redirect.url().expose().split_once('?').unwrap();
         let exchange = self.client.callback(pending, query, UnixTime::from_secs(START + at)).unwrap();
-        let response = self.serve(&exchange.request(), at);
+        let response = self.serve(&exchange.request(moment(at, 103 + seed)).unwrap(), at);
         exchange.response(&response, self.keys(), UnixTime::from_secs(START + at)).unwrap()
     }
 
     fn refresh(&self, tokens: &Tokens, at: u64) -> Result<Tokens, TokenError> {
         let refresh = self.client.refresh(tokens).unwrap();
-        let response = self.serve(&refresh.request(), at);
+        let response = self.serve(&refresh.request(moment(at, 1)).unwrap(), at);
         refresh.response(&response, self.keys(), UnixTime::from_secs(START + at))
     }
 
@@ -142,7 +142,8 @@ fn a_login_a_refresh_an_alarm_and_a_revocation_between_the_three_roles() {
 
     let tokens = world.log_in("openid read", 70);
     let revocation = world.client.revoke_access_token(&tokens).unwrap();
-    revocation.response(&world.serve(&revocation.request(), 71)).unwrap();
+    let request = revocation.request(moment(71, 1)).unwrap();
+    revocation.response(&world.serve(&request, 71)).unwrap();
     assert_eq!(world.introspected(&tokens, 72), Err(Reason::Inactive));
     assert_eq!(refused(world.refresh(&tokens, 73)), Some(ErrorCode::InvalidGrant));
 }

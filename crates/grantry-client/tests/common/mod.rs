@@ -2,14 +2,19 @@
 #![allow(dead_code, reason = "every test file uses some of it")]
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+extern crate alloc;
+
 use std::sync::LazyLock;
 
 use grantry_client::{
     AuthorizationRequest, Client, ClientAuthentication, CodeExchange, Pending, Provider, Tokens,
 };
-use grantry_core::{ClientId, HttpResponse, Issuer, Moment, Scope, UnixTime};
+use grantry_core::form::{Form, Known};
+use grantry_core::{ClientId, HttpRequest, HttpResponse, Issuer, Moment, Scope, UnixTime};
 use grantry_jwt::{JwkSet, SigningKey};
 use serde_json::{Value, json};
+
+use self::alloc::collections::BTreeMap;
 
 pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
@@ -87,4 +92,28 @@ pub(crate) fn login(client: &Client, claims: &Value) -> Tokens {
     let id_token = KEY.sign_claims(None, claims).unwrap();
     let answer = token_answer(&json!({ "id_token": id_token, "refresh_token": "rt-1" }));
     exchange(client, "openid photos").response(&answer, &keys(), NOW).unwrap()
+}
+
+/// The parameters of a form, each of them once.
+pub(crate) fn parameters(request: &HttpRequest) -> BTreeMap<&'static str, String> {
+    const KNOWN: Known = Known {
+        once: &[
+            "grant_type",
+            "code",
+            "redirect_uri",
+            "code_verifier",
+            "client_id",
+            "client_secret",
+            "client_assertion",
+            "client_assertion_type",
+            "refresh_token",
+            "scope",
+            "token",
+            "token_type_hint",
+            "resource",
+        ],
+        many: &[],
+    };
+    let form = Form::from_request(request, &KNOWN).unwrap();
+    form.iter().map(|(name, value)| (name, value.to_owned())).collect()
 }

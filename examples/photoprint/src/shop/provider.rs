@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use grantry::client::{
-    CallbackError, Client, ClientAuthentication, IdTokenError, Pending, Provider, RefreshError, TokenError,
-    Tokens,
+    CallbackError, Client, ClientAuthentication, IdTokenError, Pending, Provider, RefreshError, RequestError,
+    TokenError, Tokens,
 };
 use grantry::core::{
     ClientId, ErrorCode, HttpRequest, HttpResponse, Issuer, Moment, MomentError, SecretString, UnixTime,
@@ -55,21 +55,21 @@ impl Accounts {
     /// Checks what the browser brought back and exchanges the code for tokens.
     pub(crate) async fn redeem(&self, pending: Pending, query: &str) -> Result<Tokens, Failure> {
         let exchange = self.client.callback(pending, query, Moment::now()?.time())?;
-        let answer = self.back_channel.send(exchange.request()).await?;
+        let answer = self.back_channel.send(exchange.request(Moment::now()?)?).await?;
         self.read(|keys, now| exchange.response(&answer, keys, now)).await
     }
 
     /// Trades the tokens for new ones.
     pub(crate) async fn refresh(&self, tokens: &Tokens) -> Result<Tokens, Failure> {
         let refresh = self.client.refresh(tokens)?;
-        let answer = self.back_channel.send(refresh.request()).await?;
+        let answer = self.back_channel.send(refresh.request(Moment::now()?)?).await?;
         self.read(|keys, now| refresh.response(&answer, keys, now)).await
     }
 
     /// Gives the tokens back. Any token of a grant ends all of it.
     pub(crate) async fn revoke(&self, tokens: &Tokens) -> Result<(), Failure> {
         let revocation = self.client.revoke_grant(tokens).map_err(|_| Failure::NotRevoked)?;
-        let answer: HttpResponse = self.back_channel.send(revocation.request()).await?;
+        let answer: HttpResponse = self.back_channel.send(revocation.request(Moment::now()?)?).await?;
         revocation.response(&answer).map_err(|_| Failure::NotRevoked)
     }
 
@@ -119,6 +119,8 @@ pub(crate) enum Failure {
     Callback(#[from] CallbackError),
     #[error(transparent)]
     Refresh(#[from] RefreshError),
+    #[error(transparent)]
+    Request(#[from] RequestError),
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error(transparent)]

@@ -3,7 +3,7 @@
 mod browser;
 
 use grantry::client::Tokens;
-use grantry::core::{HttpRequest, HttpResponse, SecretString, base64url};
+use grantry::core::{HttpRequest, HttpResponse, Moment, SecretString, base64url};
 use url::Url;
 
 pub use browser::{Browser, Form, Page};
@@ -199,7 +199,9 @@ impl Tour<'_> {
         self.step("Somebody who copied the first refresh token uses it");
         let current = self.tokens().await?;
         let refresh = self.sites.shop.accounts.client.refresh(stolen);
-        let request = refresh.map_err(|error| Failed::new(error.to_string()))?.request();
+        let moment = Moment::now().map_err(|error| Failed::new(error.to_string()))?;
+        let request = refresh.map_err(|error| Failed::new(error.to_string()))?.request(moment);
+        let request = request.map_err(|error| Failed::new(error.to_string()))?;
         let answer = self.stranger.send(request).await?;
         self.check(
             answer.status == 400 && error(&answer) == "invalid_grant",
