@@ -146,8 +146,8 @@ impl Client {
     /// The `client_id` is said beside the assertion, which RFC 7521 section 4.2 allows and some providers need.
     fn unasserted(&self, message: &Message<'_>) -> Unasserted {
         let who = [("client_id", self.client_id().as_str()), ("client_assertion_type", JWT_BEARER)];
-        let form = form::encode(message.parameters.iter().copied().chain(who));
-        Unasserted { endpoint: message.endpoint.as_str().into(), form: SecretString::from(form) }
+        let form = SecretString::from(message.form(&who));
+        Unasserted { endpoint: message.endpoint.as_str().into(), form }
     }
 
     fn assertion_claims(&self, moment: &Moment) -> Claims<'_> {

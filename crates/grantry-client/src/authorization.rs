@@ -2,15 +2,17 @@
 //! ([RFC 6749 section 4.1.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1)).
 
 use alloc::{
+    borrow::Cow,
     string::{String, ToString},
     vec::Vec,
 };
 use core::time::Duration;
 
 use grantry_core::{CodeChallenge, CodeVerifier, Moment, Scope, SecretString};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{Client, Pending};
+use crate::{Client, Pending, redirect_uri};
 
 /// What the library writes itself, and the two that would replace all of it
 /// ([RFC 9101 section 5](https://www.rfc-editor.org/rfc/rfc9101#section-5)).
@@ -24,6 +26,7 @@ const RESERVED: &[&str] = &[
     "code_challenge",
     "code_challenge_method",
     "max_age",
+    "response_mode",
     "request",
     "request_uri",
 ];
@@ -39,14 +42,28 @@ pub struct AuthorizationRequest {
     scope: Scope,
     parameters: Vec<(String, String)>,
     max_age: Option<Duration>,
+    acr_values: Option<String>,
+    response_mode: ResponseMode,
+    loopback_port: Option<u16>,
     without_state: bool,
 }
 
 impl AuthorizationRequest {
+    /// The longest list of required authentication context classes, in bytes: it is stored with the flow.
+    pub const MAX_ACR_VALUES_BYTES: usize = 1024;
+
     /// Asks for a scope; the empty scope leaves the choice to the provider.
     #[must_use]
     pub const fn new(scope: Scope) -> Self {
-        Self { scope, parameters: Vec::new(), max_age: None, without_state: false }
+        Self {
+            scope,
+            parameters: Vec::new(),
+            max_age: None,
+            acr_values: None,
+            response_mode: ResponseMode::Query,
+            loopback_port: None,
+            without_state: false,
+        }
     }
 
     /// Adds a further parameter, for example `prompt`, `login_hint` or `resource`.
@@ -64,6 +81,33 @@ impl AuthorizationRequest {
         self
     }
 
+    /// Asks that the person signs in by one of these authentication context classes, separated by spaces and the
+    /// best one first, and has the ID token checked for it
+    /// ([OpenID Connect Core section 3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation), step 12).
+    ///
+    /// For a wish that may remain one, set `acr_values` by [`AuthorizationRequest::with_parameter`].
+    #[must_use]
+    pub fn with_required_acr_values(mut self, acr_values: impl Into<String>) -> Self {
+        self.acr_values = Some(acr_values.into());
+        self
+    }
+
+    /// Sets how the answer comes back; no other way is then accepted.
+    #[must_use]
+    pub const fn with_response_mode(mut self, response_mode: ResponseMode) -> Self {
+        self.response_mode = response_mode;
+        self
+    }
+
+    /// Has the browser come back to the port of a listener on this machine, for a native app whose client is
+    /// registered with a redirect URI on loopback, as `http://127.0.0.1/callback`
+    /// ([RFC 8252 section 7.3](https://www.rfc-editor.org/rfc/rfc8252#section-7.3)).
+    #[must_use]
+    pub const fn with_loopback_port(mut self, port: u16) -> Self {
+        self.loopback_port = Some(port);
+        self
+    }
+
     /// Sends no `state`, for a provider that fails on it. Then PKCE alone binds the answer to this
     /// flow, which holds only if the provider enforces it
     /// ([RFC 9700 section 2.1](https://www.rfc-editor.org/rfc/rfc9700#section-2.1)).
@@ -72,6 +116,20 @@ impl AuthorizationRequest {
         self.without_state = true;
         self
     }
+}
+
+/// How the answer of an authorization request comes back
+/// ([OAuth 2.0 Multiple Response Types section 2.1](https://openid.net/specs/oauth-v2-multiple-response-types-1_0.html#ResponseModes)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ResponseMode {
+    /// In the query of the redirect URI, to [`Client::callback`].
+    #[default]
+    Query,
+    /// In the body of a POST, to [`Client::form_post_callback`]: the code stays out of histories and logs
+    /// ([OAuth 2.0 Form Post Response Mode](https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html)).
+    FormPost,
 }
 
 impl Client {
@@ -89,8 +147,11 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`AuthorizationError::NoRedirectUri`] for a client without one,
+    /// [`AuthorizationError::PushRequired`] when the provider takes nothing but what [`Client::push`]
+    /// makes, [`AuthorizationError::NoRedirectUri`] for a client without one,
     /// [`AuthorizationError::S256NotSupported`] when the provider's list of PKCE methods lacks S256,
+    /// [`AuthorizationError::LoopbackPort`] for a port where the redirect URI has none to vary,
+    /// [`AuthorizationError::AcrValues`] for too long a list,
     /// [`AuthorizationError::ReservedParameter`] and [`AuthorizationError::RepeatedParameter`] for a
     /// further parameter that the library writes itself or that would stand twice in the URL.
     #[expect(clippy::needless_pass_by_value, reason = "a moment belongs to one operation")]
@@ -99,52 +160,91 @@ impl Client {
         request: AuthorizationRequest,
         moment: Moment,
     ) -> Result<(Url, Pending), AuthorizationError> {
+        // RFC 9126 section 5.
+        if self.provider().requires_push() {
+            return Err(AuthorizationError::PushRequired);
+        }
+        let flow = self.start(request, &moment)?;
+        let mut url = self.provider().authorization_url().clone();
+        url.query_pairs_mut().extend_pairs(flow.parameters());
+        Ok((url, flow.pending))
+    }
+
+    /// Checks a request and draws its secrets.
+    pub(crate) fn start(
+        &self,
+        mut request: AuthorizationRequest,
+        moment: &Moment,
+    ) -> Result<Flow, AuthorizationError> {
         // RFC 9700 section 2.1.1: PKCE is never silently left out or weakened.
         if self.provider().lacks_s256() {
             return Err(AuthorizationError::S256NotSupported);
         }
-        let redirect_uri = self.redirect_uri().ok_or(AuthorizationError::NoRedirectUri)?;
+        let registered = self.redirect_uri().ok_or(AuthorizationError::NoRedirectUri)?;
+        let redirect_uri = match request.loopback_port {
+            Some(port) => {
+                redirect_uri::with_loopback_port(registered, port).ok_or(AuthorizationError::LoopbackPort)?
+            }
+            None => registered.into(),
+        };
+        if let Some(acr_values) = &request.acr_values {
+            if acr_values.len() > AuthorizationRequest::MAX_ACR_VALUES_BYTES {
+                return Err(AuthorizationError::AcrValues);
+            }
+            request.parameters.push((String::from("acr_values"), acr_values.clone()));
+        }
         check_parameters(self.provider().authorization_url(), &request.parameters)?;
         let random = |label: &str| SecretString::from(moment.random_text(label));
         let pending = Pending {
             issuer: self.provider().issuer().clone(),
             client_id: self.client_id().clone(),
-            redirect_uri: redirect_uri.into(),
+            redirect_uri,
             state: (!request.without_state).then(|| random("state")),
             nonce: request.scope.contains("openid").then(|| random("nonce")),
-            code_verifier: CodeVerifier::generate(&moment),
+            code_verifier: CodeVerifier::generate(moment),
             scope: request.scope,
             max_age: request.max_age,
+            acr_values: request.acr_values,
+            response_mode: request.response_mode,
             created: moment.time(),
         };
-        Ok((self.authorization_url(&pending, &request.parameters), pending))
+        Ok(Flow { pending, further: request.parameters })
     }
+}
 
-    fn authorization_url(&self, pending: &Pending, parameters: &[(String, String)]) -> Url {
-        let mut url = self.provider().authorization_url().clone();
-        let mut query = url.query_pairs_mut();
-        query
-            .append_pair("response_type", "code")
-            .append_pair("client_id", self.client_id().as_str())
-            .append_pair("redirect_uri", &pending.redirect_uri);
-        if !pending.scope.is_empty() {
-            query.append_pair("scope", &pending.scope.to_string());
-        }
-        if let Some(state) = &pending.state {
-            query.append_pair("state", state.expose());
-        }
-        if let Some(nonce) = &pending.nonce {
-            query.append_pair("nonce", nonce.expose());
-        }
-        if let Some(max_age) = pending.max_age {
-            query.append_pair("max_age", &max_age.as_secs().to_string());
-        }
-        query
-            .append_pair("code_challenge", pending.code_verifier.challenge().as_str())
-            .append_pair("code_challenge_method", CodeChallenge::METHOD)
-            .extend_pairs(parameters);
-        drop(query);
-        url
+/// A flow that is about to start.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) pending: Pending,
+    further: Vec<(String, String)>,
+}
+
+impl Flow {
+    /// Returns what the provider is told
+    /// ([RFC 6749 section 4.1.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1)).
+    pub(crate) fn parameters(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let Self { pending, further } = self;
+        let scope = Some(pending.scope.as_str()).filter(|scope| !scope.is_empty());
+        let challenge = String::from(pending.code_verifier.challenge().as_str());
+        // Multiple Response Types section 2.1: for a code the query is the default.
+        let response_mode = match pending.response_mode {
+            ResponseMode::Query => None,
+            ResponseMode::FormPost => Some(Cow::Borrowed("form_post")),
+        };
+        let parameters = [
+            ("response_type", Some(Cow::Borrowed("code"))),
+            ("response_mode", response_mode),
+            ("client_id", Some(Cow::Borrowed(pending.client_id.as_str()))),
+            ("redirect_uri", Some(Cow::Borrowed(pending.redirect_uri.as_str()))),
+            ("scope", scope.map(Cow::Borrowed)),
+            ("state", pending.state.as_ref().map(|state| Cow::Borrowed(state.expose()))),
+            ("nonce", pending.nonce.as_ref().map(|nonce| Cow::Borrowed(nonce.expose()))),
+            ("max_age", pending.max_age.map(|age| Cow::Owned(age.as_secs().to_string()))),
+            ("code_challenge", Some(Cow::Owned(challenge))),
+            ("code_challenge_method", Some(Cow::Borrowed(CodeChallenge::METHOD))),
+        ];
+        let further = further.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
+        parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(further).collect()
     }
 }
 
@@ -168,9 +268,23 @@ fn check_parameters(endpoint: &Url, parameters: &[(String, String)]) -> Result<(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorizationError {
+    /// The provider takes pushed authorization requests alone.
+    #[error("the provider requires pushed authorization requests (RFC 9126 section 5)")]
+    PushRequired,
+    /// The provider takes no pushed authorization requests.
+    #[error("the provider has no pushed authorization request endpoint (RFC 9126 section 5)")]
+    NoPushEndpoint,
     /// The client has no redirect URI for the browser to come back to.
     #[error("the client has no redirect_uri (RFC 6749 section 3.1.2)")]
     NoRedirectUri,
+    /// A port was given, and the client's redirect URI is not `http` on a loopback address; or the port is
+    /// zero.
+    #[error("the redirect_uri has no loopback port that could vary (RFC 8252 section 7.3)")]
+    LoopbackPort,
+    /// The required authentication context classes are longer than
+    /// [`AuthorizationRequest::MAX_ACR_VALUES_BYTES`].
+    #[error("the required acr_values are longer than 1024 bytes")]
+    AcrValues,
     /// The provider lists PKCE methods, and S256 is not among them.
     #[error("the provider does not support PKCE with S256 (RFC 9700 section 2.1.1)")]
     S256NotSupported,

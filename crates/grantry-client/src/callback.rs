@@ -5,7 +5,7 @@ use grantry_core::form::{self, Form, FormError, Known};
 use grantry_core::{SecretString, UnixTime};
 
 use crate::client::ForeignOwner;
-use crate::{Client, CodeExchange, Pending, Refusal};
+use crate::{Client, CodeExchange, Pending, Refusal, ResponseMode};
 
 /// `error_description` is not here: it is read apart, for the line breaks that some providers put
 /// into it must not hide the error.
@@ -19,9 +19,8 @@ const TOKENS: &[&str] = &["access_token", "id_token", "token_type"];
 impl Client {
     /// Checks the answer that the browser brought and makes the exchange of its code.
     ///
-    /// `query` is the raw query of the redirect URI, or the raw body of a POST when
-    /// `response_mode=form_post` was asked, without decoding. Unknown parameters are ignored. Show
-    /// no part of the query before this returns: until then a stranger may have written it.
+    /// `query` is the raw query of the redirect URI, without decoding. Unknown parameters are ignored.
+    /// Show no part of the query before this returns: until then a stranger may have written it.
     ///
     /// # Errors
     ///
@@ -33,12 +32,45 @@ impl Client {
         query: &str,
         now: UnixTime,
     ) -> Result<CodeExchange<'_>, CallbackError> {
+        self.answered(pending, ResponseMode::Query, query, now)
+    }
+
+    /// Checks the answer that the browser brought in a POST, for a flow with [`ResponseMode::FormPost`], as
+    /// [`Client::callback`] does.
+    ///
+    /// `body` is the raw body, without decoding. The POST comes from the provider's page, so that a session
+    /// cookie with `SameSite=Lax` is not sent with it
+    /// ([OAuth 2.0 Form Post Response Mode](https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html)).
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::callback`].
+    pub fn form_post_callback(
+        &self,
+        pending: Pending,
+        body: &str,
+        now: UnixTime,
+    ) -> Result<CodeExchange<'_>, CallbackError> {
+        self.answered(pending, ResponseMode::FormPost, body, now)
+    }
+
+    fn answered(
+        &self,
+        pending: Pending,
+        mode: ResponseMode,
+        query: &str,
+        now: UnixTime,
+    ) -> Result<CodeExchange<'_>, CallbackError> {
         self.check_owner(&pending.issuer, &pending.client_id)?;
-        if self.redirect_uri() != Some(&pending.redirect_uri) {
+        if !self.has_redirect_uri(&pending.redirect_uri) {
             return Err(CallbackError::AnotherClient);
         }
         if now.saturating_since(pending.created) >= Pending::LIFETIME {
             return Err(CallbackError::Expired);
+        }
+        // Multiple Response Types section 2.1: the answer comes by the mode that was asked.
+        if mode != pending.response_mode {
+            return Err(CallbackError::ResponseMode);
         }
         let response = Form::parse(query.as_bytes(), &KNOWN)?;
         check_state(&pending, response.get("state"))?;
@@ -116,6 +148,9 @@ pub enum CallbackError {
     /// The flow is older than [`Pending::LIFETIME`].
     #[error("the flow was started more than an hour ago")]
     Expired,
+    /// The answer came by another way than was asked: in a query instead of a form, or the other way round.
+    #[error("the authorization response came by another response mode")]
+    ResponseMode,
     /// The query is malformed, too long or has a parameter twice.
     #[error("the authorization response is malformed: {0}")]
     Malformed(#[from] FormError),

@@ -1,7 +1,7 @@
 //! How a client proves who it is, in the one place that every request to the provider goes through
 //! ([RFC 6749 section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 use grantry_core::{HttpRequest, Moment, SecretString, basic_credentials, form};
 use grantry_jwt::{KeyType, SignError, SigningKey, VerifyingKey};
@@ -67,9 +67,15 @@ pub(crate) struct Message<'a> {
 }
 
 impl Message<'_> {
+    /// Writes the form. A message that names the client does so once, whatever more there is.
+    pub(crate) fn form(&self, more: &[(&str, &str)]) -> String {
+        let names_client = self.parameters.iter().any(|(name, _)| *name == "client_id");
+        let more = more.iter().filter(|(name, _)| !names_client || *name != "client_id");
+        form::encode(self.parameters.iter().chain(more).copied())
+    }
+
     fn request(&self, more: &[(&str, &str)]) -> HttpRequest {
-        let parameters = self.parameters.iter().chain(more).copied();
-        HttpRequest::form(self.endpoint.as_str(), form::encode(parameters))
+        HttpRequest::form(self.endpoint.as_str(), self.form(more))
     }
 }
 

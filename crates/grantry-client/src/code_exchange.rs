@@ -73,7 +73,7 @@ impl CodeExchange<'_> {
         let id_token = if self.pending.scope.contains("openid") {
             // OpenID Connect Core section 3.1.3.3: a login without an ID token is none.
             let raw = answer.id_token.ok_or(IdTokenError::Missing)?;
-            let origin = Origin::Login(&self.pending);
+            let origin = Origin::Login { pending: &self.pending, code: &self.code };
             let expected = Expected { client: self.client, access_token: &answer.access_token, origin };
             Some(expected.verify(raw, keys, now)?)
         } else {

@@ -6,10 +6,9 @@ use core::fmt;
 
 use grantry_core::json::{self, JsonError};
 use grantry_core::{SecretString, UnixTime, base64url};
-use grantry_jwt::{Algorithm, JwkSet, Verifier, VerifyError, peek_unverified};
+use grantry_jwt::{JwkSet, Verifier, VerifyError, peek_unverified};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
-use sha2::{Digest, Sha256};
 
 use crate::{Client, Pending, member};
 
@@ -62,6 +61,12 @@ impl IdToken {
         self.extra.auth_time
     }
 
+    /// Returns the authentication context class by which the person signed in, if the provider says so.
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        self.extra.acr.as_deref()
+    }
+
     /// Reads further claims, as `email`, from the verified token.
     ///
     /// # Errors
@@ -97,21 +102,14 @@ struct Extra {
     nonce: Option<String>,
     #[serde(default, deserialize_with = "member::present")]
     azp: Option<String>,
-    #[serde(default, deserialize_with = "numeric_date")]
+    #[serde(default, deserialize_with = "member::numeric_date")]
     auth_time: Option<UnixTime>,
     #[serde(default, deserialize_with = "member::present")]
     at_hash: Option<String>,
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates at both ends"
-)]
-fn numeric_date<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<UnixTime>, D::Error> {
-    let number = serde_json::Number::deserialize(reader)?;
-    let seconds = number.as_u64().or_else(|| number.as_f64().map(|seconds| seconds as u64));
-    Ok(seconds.map(UnixTime::from_secs))
+    #[serde(default, deserialize_with = "member::present")]
+    c_hash: Option<String>,
+    #[serde(default, deserialize_with = "member::present")]
+    acr: Option<String>,
 }
 
 /// What an ID token has to agree with.
@@ -123,7 +121,7 @@ pub(crate) struct Expected<'a> {
 
 /// Which answer the ID token came with.
 pub(crate) enum Origin<'a> {
-    Login(&'a Pending),
+    Login { pending: &'a Pending, code: &'a SecretString },
     Refresh { previous: &'a IdToken },
 }
 
@@ -137,7 +135,7 @@ impl Expected<'_> {
         // OpenID Connect Core section 3.1.3.7, steps 2, 3 and 6 to 10.
         let verified =
             Verifier::new(self.client.provider().issuer().as_str(), self.client.client_id().as_str())
-                .with_algorithms(&[Algorithm::Rs256])
+                .with_algorithms(&[self.client.id_token_algorithm()])
                 .with_leeway(self.client.leeway())
                 .require("sub")
                 .require("iat")
@@ -154,10 +152,16 @@ impl Expected<'_> {
             raw,
         };
         self.check_parties(&token)?;
-        self.check_access_token_hash(&token)?;
+        if !self.is_hash_of(self.access_token, token.extra.at_hash.as_deref()) {
+            return Err(IdTokenError::AccessTokenHash);
+        }
         match &self.origin {
-            Origin::Login(pending) => {
+            Origin::Login { pending, code } => {
+                if !self.is_hash_of(code, token.extra.c_hash.as_deref()) {
+                    return Err(IdTokenError::CodeHash);
+                }
                 check_nonce(pending.nonce.as_ref(), &token)?;
+                check_acr(pending.acr_values.as_deref(), &token)?;
                 self.check_auth_time(&token, pending, now)?;
             }
             Origin::Refresh { previous } => {
@@ -185,14 +189,12 @@ impl Expected<'_> {
         }
     }
 
-    // OpenID Connect Core section 3.1.3.8: the left half of the digest, SHA-256 for RS256.
-    fn check_access_token_hash(&self, token: &IdToken) -> Result<(), IdTokenError> {
-        let digest = Sha256::digest(self.access_token.expose());
-        let left = digest.get(..16).map(base64url::encode);
-        match &token.extra.at_hash {
-            Some(at_hash) if left.as_ref() != Some(at_hash) => Err(IdTokenError::AccessTokenHash),
-            _ => Ok(()),
-        }
+    // OpenID Connect Core sections 3.1.3.8 and 3.3.2.11: the left half of the digest, by the hash of the
+    // algorithm. In the code flow both may be left out.
+    fn is_hash_of(&self, text: &SecretString, hash: Option<&str>) -> bool {
+        let digest = self.client.id_token_algorithm().digest(text.expose().as_bytes());
+        let left = digest.get(..digest.len() / 2).map(base64url::encode);
+        hash.is_none_or(|hash| left.as_deref() == Some(hash))
     }
 
     // OpenID Connect Core section 3.1.3.7, step 13. The age counts at the request: how long the person
@@ -230,6 +232,18 @@ fn check_nonce(sent: Option<&SecretString>, token: &IdToken) -> Result<(), IdTok
         (Some(_), None) => Err(IdTokenError::NonceMissing),
         (None, Some(_)) => Err(IdTokenError::NonceUnexpected),
         (None, None) => Ok(()),
+    }
+}
+
+// OpenID Connect Core section 3.1.3.7, step 12.
+fn check_acr(required: Option<&str>, token: &IdToken) -> Result<(), IdTokenError> {
+    let Some(required) = required else {
+        return Ok(());
+    };
+    let mut required = required.split(' ').filter(|value| !value.is_empty());
+    match &token.extra.acr {
+        Some(acr) if required.any(|value| value == acr) => Ok(()),
+        _ => Err(IdTokenError::AuthenticationContext),
     }
 }
 
@@ -276,6 +290,9 @@ pub enum IdTokenError {
     /// The `at_hash` is that of another access token.
     #[error("the at_hash is of another access token (OpenID Connect Core section 3.1.3.8)")]
     AccessTokenHash,
+    /// The `c_hash` is that of another code.
+    #[error("the c_hash is of another code (OpenID Connect Core section 3.3.2.11)")]
+    CodeHash,
     /// A nonce was sent and none came back.
     #[error("the ID token has no nonce (OpenID Connect Core section 3.1.3.7)")]
     NonceMissing,
@@ -285,6 +302,9 @@ pub enum IdTokenError {
     /// A nonce came back although none was sent.
     #[error("the ID token has a nonce and none was sent (OpenID Connect Core section 3.1.3.7)")]
     NonceUnexpected,
+    /// The `acr` is missing or not among the required ones: the person signed in by a weaker way.
+    #[error("the acr is not a required one (OpenID Connect Core section 3.1.3.7)")]
+    AuthenticationContext,
     /// `max_age` was asked and the token does not say when the person signed in.
     #[error("the ID token has no auth_time (OpenID Connect Core section 3.1.2.1)")]
     AuthTimeMissing,

@@ -1,10 +1,15 @@
 //! The client of OAuth 2 and OpenID Connect: a person is sent to a provider and comes back with tokens.
 //!
-//! * [`Client::authorize`] makes the URL and a [`Pending`], which the host keeps on its side.
-//! * [`Client::callback`] checks what came back and makes a [`CodeExchange`].
+//! * [`Client::authorize`] makes the URL and a [`Pending`], which the host keeps on its side;
+//!   [`Client::push`] does by a request to the provider first.
+//! * [`Client::callback`] checks what came back and makes a [`CodeExchange`]; where it comes in a POST,
+//!   [`Client::form_post_callback`] does.
 //! * [`CodeExchange`], [`Refresh`] and [`Revocation`] each make an HTTP request as a plain value and
 //!   read the answer to it.
 //! * [`Tokens`] hold what the provider granted, with the ID token verified.
+//!
+//! Every request carries the client's one [`ClientAuthentication`] and takes a [`Moment`](grantry_core::Moment)
+//! of its own. For a key in a KMS each also has a form that waits for the signature, a [`RequestToSign`].
 //!
 //! Every check is on: PKCE with S256, `state`, `iss`, `nonce`, repeated parameters, the type of every
 //! member, the ID token. What weakens one starts with `danger_`.
@@ -94,6 +99,8 @@ mod id_token;
 mod member;
 mod pending;
 mod provider;
+mod pushed;
+mod redirect_uri;
 mod refresh;
 mod refusal;
 mod response;
@@ -102,7 +109,7 @@ mod token_answer;
 mod tokens;
 
 pub use assertion::RequestToSign;
-pub use authorization::{AuthorizationError, AuthorizationRequest};
+pub use authorization::{AuthorizationError, AuthorizationRequest, ResponseMode};
 pub use callback::CallbackError;
 pub use client::{Client, ClientError};
 pub use client_authentication::{ClientAuthentication, RequestError};
@@ -110,6 +117,7 @@ pub use code_exchange::CodeExchange;
 pub use id_token::{IdToken, IdTokenError};
 pub use pending::{Pending, PendingError};
 pub use provider::{Provider, ProviderError};
+pub use pushed::{PushError, PushedAuthorization, PushedAuthorizationRequest};
 pub use refresh::{Refresh, RefreshError};
 pub use refusal::Refusal;
 pub use response::{BodyExcerpt, MAX_RESPONSE_BYTES, ResponseError};

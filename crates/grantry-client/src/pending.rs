@@ -7,6 +7,8 @@ use grantry_core::json::{self, JsonError};
 use grantry_core::{ClientId, CodeVerifier, Issuer, Scope, SecretString, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use crate::ResponseMode;
+
 /// What the host keeps between sending the browser away and its return.
 ///
 /// It is a secret of one browser: keep it on the server, under that browser's session. At the callback
@@ -33,6 +35,8 @@ pub struct Pending {
     pub(crate) code_verifier: CodeVerifier,
     pub(crate) scope: Scope,
     pub(crate) max_age: Option<Duration>,
+    pub(crate) acr_values: Option<String>,
+    pub(crate) response_mode: ResponseMode,
     pub(crate) created: UnixTime,
 }
 
@@ -78,6 +82,8 @@ impl Pending {
             code_verifier: self.code_verifier.expose(),
             scope: &self.scope,
             max_age: self.max_age.map(|age| age.as_secs()),
+            acr_values: self.acr_values.as_deref(),
+            response_mode: self.response_mode,
             created: self.created,
         };
         // Plain strings and numbers always serialize; the empty text would be refused on reading.
@@ -106,6 +112,8 @@ impl Pending {
                 .map_err(|_| PendingError::Malformed)?,
             scope: stored.scope,
             max_age: stored.max_age.map(Duration::from_secs),
+            acr_values: stored.acr_values,
+            response_mode: stored.response_mode,
             created: stored.created,
         })
     }
@@ -128,6 +136,8 @@ struct Written<'a> {
     code_verifier: &'a str,
     scope: &'a Scope,
     max_age: Option<u64>,
+    acr_values: Option<&'a str>,
+    response_mode: ResponseMode,
     created: UnixTime,
 }
 
@@ -145,6 +155,8 @@ struct Stored {
     code_verifier: SecretString,
     scope: Scope,
     max_age: Option<u64>,
+    acr_values: Option<String>,
+    response_mode: ResponseMode,
     created: UnixTime,
 }
 
@@ -173,7 +185,7 @@ mod tests {
     const GOLDEN: &str = concat!(
         r#"{"version":1,"issuer":"https://as.example","client_id":"app-1","#,
         r#""redirect_uri":"https://app.example/cb","state":"st","nonce":null,"code_verifier":"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk","scope":"openid photos","#,
-        r#""max_age":300,"created":1800000000}"#
+        r#""max_age":300,"acr_values":"urn:mfa urn:pwd","response_mode":"form_post","created":1800000000}"#
     );
 
     #[test]

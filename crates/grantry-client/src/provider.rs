@@ -16,9 +16,11 @@ pub struct Provider {
     authorization_endpoint: Url,
     token_endpoint: Url,
     revocation_endpoint: Option<Url>,
+    pushed_authorization_request_endpoint: Option<Url>,
     jwks_uri: Option<Url>,
     announces_iss: bool,
     lacks_s256: bool,
+    requires_push: bool,
 }
 
 impl Provider {
@@ -40,9 +42,11 @@ impl Provider {
             token_endpoint: endpoint(&issuer, "token_endpoint", token_endpoint)?,
             issuer,
             revocation_endpoint: None,
+            pushed_authorization_request_endpoint: None,
             jwks_uri: None,
             announces_iss: false,
             lacks_s256: false,
+            requires_push: false,
         })
     }
 
@@ -55,6 +59,26 @@ impl Provider {
     pub fn with_revocation_endpoint(mut self, url: &str) -> Result<Self, ProviderError> {
         self.revocation_endpoint = Some(endpoint(&self.issuer, "revocation_endpoint", url)?);
         Ok(self)
+    }
+
+    /// Sets the endpoint that takes authorization requests behind the browser's back
+    /// ([RFC 9126 section 5](https://www.rfc-editor.org/rfc/rfc9126#section-5)).
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`] names the rule that the URL breaks.
+    pub fn with_pushed_authorization_request_endpoint(mut self, url: &str) -> Result<Self, ProviderError> {
+        let url = endpoint(&self.issuer, "pushed_authorization_request_endpoint", url)?;
+        self.pushed_authorization_request_endpoint = Some(url);
+        Ok(self)
+    }
+
+    /// Notes that the provider takes pushed authorization requests alone, so that no other is made
+    /// ([RFC 9126 section 5](https://www.rfc-editor.org/rfc/rfc9126#section-5)).
+    #[must_use]
+    pub const fn with_require_pushed_authorization_requests(mut self) -> Self {
+        self.requires_push = true;
+        self
     }
 
     /// Sets the address of the provider's key set, for the host to fetch.
@@ -109,6 +133,14 @@ impl Provider {
 
     pub(crate) const fn revocation_url(&self) -> Option<&Url> {
         self.revocation_endpoint.as_ref()
+    }
+
+    pub(crate) const fn push_url(&self) -> Option<&Url> {
+        self.pushed_authorization_request_endpoint.as_ref()
+    }
+
+    pub(crate) const fn requires_push(&self) -> bool {
+        self.requires_push
     }
 
     pub(crate) const fn announces_iss(&self) -> bool {

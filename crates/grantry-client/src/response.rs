@@ -8,6 +8,7 @@ use core::fmt;
 use grantry_core::json::{self, JsonError};
 use grantry_core::{HttpResponse, ScopeError};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::refusal::{Refusal, clean};
 
@@ -74,6 +75,27 @@ impl fmt::Debug for BodyExcerpt {
     }
 }
 
+/// Why an answer with an object in it is none: the two kinds that every endpoint has.
+pub(crate) enum Failure {
+    Refused { refusal: Refusal, status: u16 },
+    Response(ResponseError),
+}
+
+/// Reads the object of an answer with the status that means success.
+pub(crate) fn object<T: DeserializeOwned>(response: &HttpResponse, success: u16) -> Result<T, Failure> {
+    if let Some(refusal) = refusal(response) {
+        return Err(Failure::Refused { refusal, status: response.status });
+    }
+    if response.status != success {
+        return Err(Failure::Response(unexpected_status(response)));
+    }
+    if !is_json(response) {
+        return Err(Failure::Response(ResponseError::ContentType));
+    }
+    json::object_from_slice(&response.body, MAX_RESPONSE_BYTES)
+        .map_err(|error| Failure::Response(ResponseError::Json(error)))
+}
+
 /// Reads an answer that carries an `error`, if this is one: with an error status, or with the status
 /// 200 of a provider that knows no better.
 pub(crate) fn refusal(response: &HttpResponse) -> Option<Refusal> {
@@ -96,11 +118,15 @@ pub(crate) fn unexpected_status(response: &HttpResponse) -> ResponseError {
     ResponseError::Status { status, body: BodyExcerpt(clean(&text, BodyExcerpt::MAX_BYTES)) }
 }
 
-/// Tells whether the content type is JSON; parameters do not count
+fn is_json(response: &HttpResponse) -> bool {
+    has_media_type(response, "application/json")
+}
+
+/// Compares the content type; parameters do not count
 /// ([RFC 9110 section 8.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1)).
-pub(crate) fn is_json(response: &HttpResponse) -> bool {
+pub(crate) fn has_media_type(response: &HttpResponse, wanted: &str) -> bool {
     let media_type = response.headers.only("Content-Type").and_then(|value| value.split(';').next());
-    media_type.is_some_and(|text| text.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/json"))
+    media_type.is_some_and(|text| text.trim_matches([' ', '\t']).eq_ignore_ascii_case(wanted))
 }
 
 const fn is_error(status: u16) -> bool {

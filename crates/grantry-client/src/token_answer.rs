@@ -4,12 +4,12 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use grantry_core::{HttpResponse, Scope, SecretString, json};
+use grantry_core::{HttpResponse, Scope, SecretString};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::member;
-use crate::response::{self, MAX_RESPONSE_BYTES, ResponseError};
+use crate::response::{self, Failure, ResponseError};
 use crate::{IdTokenError, Refusal};
 
 /// A token answer whose members have the right types. The ID token is not verified yet.
@@ -23,19 +23,8 @@ pub(crate) struct TokenAnswer {
 
 impl TokenAnswer {
     pub(crate) fn read(response: &HttpResponse) -> Result<Self, TokenError> {
-        if let Some(refusal) = response::refusal(response) {
-            return Err(TokenError::Refused { refusal, status: response.status });
-        }
         // RFC 6749 section 5.1: 200, and no other status of success.
-        if response.status != 200 {
-            return Err(response::unexpected_status(response).into());
-        }
-        if !response::is_json(response) {
-            return Err(ResponseError::ContentType.into());
-        }
-        let body =
-            json::object_from_slice(&response.body, MAX_RESPONSE_BYTES).map_err(ResponseError::Json)?;
-        Ok(Self::check(body)?)
+        Ok(Self::check(response::object(response, 200)?)?)
     }
 
     fn check(body: Body) -> Result<Self, ResponseError> {
@@ -100,4 +89,13 @@ pub enum TokenError {
     /// The ID token is missing or fails a check. No token of the answer is used.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
+}
+
+impl From<Failure> for TokenError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused { refusal, status } => Self::Refused { refusal, status },
+            Failure::Response(error) => Self::Response(error),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use common::{client, client_of, moment, pending, provider, request};
-use grantry_client::{AuthorizationError, Provider};
+use grantry_client::{AuthorizationError, AuthorizationRequest, Provider};
 use grantry_core::{CodeVerifier, Issuer, Moment};
 use serde_json::json;
 
@@ -83,9 +83,17 @@ fn rfc6749_3_1_no_parameter_stands_twice() {
         at(endpoint).authorize(request, moment()).map(drop)
     };
     let plain = "https://as.example/a";
-    for name in
-        ["state", "nonce", "scope", "code_challenge", "redirect_uri", "max_age", "request", "request_uri"]
-    {
+    for name in [
+        "response_mode",
+        "state",
+        "nonce",
+        "scope",
+        "code_challenge",
+        "redirect_uri",
+        "max_age",
+        "request",
+        "request_uri",
+    ] {
         assert_eq!(start(plain, &[(name, "x")]), Err(AuthorizationError::ReservedParameter(name)));
         assert_eq!(
             start(&format!("{plain}?{name}=x"), &[]),
@@ -110,6 +118,20 @@ fn rfc9700_2_1_1_a_provider_whose_list_lacks_s256_gets_no_request() {
     assert_eq!(with(&[]), Err(AuthorizationError::S256NotSupported));
     assert_eq!(with(&["s256"]), Err(AuthorizationError::S256NotSupported));
     assert_eq!(with(&["plain", "S256"]), Ok(()));
+}
+
+#[test]
+fn oidc_3_1_2_1_required_acr_values_are_sent_once_and_bounded() {
+    let (url, _) = client().authorize(request("openid").with_required_acr_values("a b"), moment()).unwrap();
+    assert_eq!(url.query_pairs().filter(|(name, value)| name == "acr_values" && value == "a b").count(), 1);
+    let twice = request("openid").with_required_acr_values("a").with_parameter("acr_values", "b");
+    let outcome = client().authorize(twice, moment()).map(drop);
+    assert_eq!(outcome, Err(AuthorizationError::RepeatedParameter));
+    let of = |bytes: usize| {
+        client().authorize(request("openid").with_required_acr_values("a".repeat(bytes)), moment()).map(drop)
+    };
+    assert_eq!(of(AuthorizationRequest::MAX_ACR_VALUES_BYTES), Ok(()));
+    assert_eq!(of(AuthorizationRequest::MAX_ACR_VALUES_BYTES + 1), Err(AuthorizationError::AcrValues));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{NOW, client, client_named, client_of, pending, provider, request, vectors};
-use grantry_client::{CallbackError, Client, ClientAuthentication, Pending};
+use grantry_client::{CallbackError, Client, ClientAuthentication, Pending, ResponseMode};
 use grantry_core::form::{self, FormError};
 use grantry_core::{ClientId, ErrorCode, SecretString, UnixTime};
 use proptest::prelude::*;
@@ -177,6 +177,45 @@ fn rfc9700_4_7_a_flow_ends_after_an_hour() {
     };
     assert_eq!(Pending::LIFETIME.as_secs(), 3600);
     assert_eq!((after(3599), after(3600)), (Ok(()), Err(CallbackError::Expired)));
+}
+
+#[test]
+fn oauth_form_post_3_the_answer_comes_by_the_mode_that_was_asked() {
+    let client = client();
+    let answer = "code=abc&state=st-1";
+    let flow = |mode: ResponseMode| {
+        let asked = request("photos").with_response_mode(mode);
+        pending(&client, asked, &json!({ "state": "st-1" }))
+    };
+    let (query, form) = (ResponseMode::Query, ResponseMode::FormPost);
+    let wrong = Some(CallbackError::ResponseMode);
+    assert!(client.callback(flow(query), answer, NOW).is_ok());
+    assert!(client.form_post_callback(flow(form), answer, NOW).is_ok());
+    assert_eq!(client.callback(flow(form), answer, NOW).err(), wrong);
+    assert_eq!(client.form_post_callback(flow(query), answer, NOW).err(), wrong);
+    for (mode, sent) in [(query, None), (form, Some("form_post"))] {
+        let asked = request("photos").with_response_mode(mode);
+        let (url, _) = client.authorize(asked, common::moment()).unwrap();
+        let found = url.query_pairs().find(|(name, _)| name == "response_mode");
+        assert_eq!(found.map(|(_, value)| value.into_owned()).as_deref(), sent);
+    }
+}
+
+/// Each check of the query is one of the form.
+#[test]
+fn oauth_form_post_3_the_form_is_checked_as_the_query_is() {
+    let all = vectors(include_str!("../../../tests/vectors/callback.json"));
+    for vector in &all {
+        let client = client_for(&vector["expect"]);
+        let flow = |mode: &str| {
+            let edits = json!({ "state": vector["expect"]["state"], "response_mode": mode });
+            pending(&client, request("photos"), &edits)
+        };
+        let answer = vector["query"].as_str().unwrap();
+        let by_query = client.callback(flow("query"), answer, NOW).map(drop);
+        let by_form = client.form_post_callback(flow("form_post"), answer, NOW).map(drop);
+        assert_eq!(by_query, by_form, "{}", vector["id"]);
+    }
 }
 
 /// A stranger's link opens the redirect URI with a state of its own: a host that looks the flow up by state

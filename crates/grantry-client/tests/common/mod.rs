@@ -41,6 +41,28 @@ pub(crate) fn provider(issuer: &str) -> Provider {
         .unwrap()
 }
 
+/// A provider with every endpoint.
+pub(crate) fn full_provider() -> Provider {
+    let provider =
+        provider("https://as.example").with_revocation_endpoint("https://as.example/revoke").unwrap();
+    provider.with_pushed_authorization_request_endpoint("https://as.example/par").unwrap()
+}
+
+pub(crate) fn client_with(authentication: ClientAuthentication) -> Client {
+    let id = ClientId::parse("app-1").unwrap();
+    Client::new(full_provider(), id, authentication, "https://app.example/cb").unwrap()
+}
+
+/// What a vector says that the server answered.
+pub(crate) fn answer_of(vector: &Value) -> HttpResponse {
+    let status = u16::try_from(vector["status"].as_u64().unwrap()).unwrap();
+    let response = HttpResponse::new(status).with_body(vector["body"].as_str().unwrap());
+    match vector["content_type"].as_str() {
+        Some(content_type) => response.with_header("Content-Type", content_type),
+        None => response,
+    }
+}
+
 pub(crate) fn client_of(provider: Provider) -> Client {
     client_named("app-1", provider)
 }
