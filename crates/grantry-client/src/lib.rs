@@ -4,8 +4,8 @@
 //!   [`Client::push`] does by a request to the provider first.
 //! * [`Client::callback`] checks what came back and makes a [`CodeExchange`]; where it comes in a POST,
 //!   [`Client::form_post_callback`] does.
-//! * [`CodeExchange`], [`Refresh`] and [`Revocation`] each make an HTTP request as a plain value and
-//!   read the answer to it.
+//! * [`CodeExchange`], [`ClientCredentials`], [`Refresh`] and [`Revocation`] each make an HTTP request as a
+//!   plain value and read the answer to it.
 //! * [`Tokens`] hold what the provider granted, with the ID token verified.
 //!
 //! Every request carries the client's one [`ClientAuthentication`] and takes a [`Moment`](grantry_core::Moment)
@@ -94,6 +94,7 @@ mod authorization;
 mod callback;
 mod client;
 mod client_authentication;
+mod client_credentials;
 mod code_exchange;
 mod id_token;
 mod member;
@@ -113,6 +114,7 @@ pub use authorization::{AuthorizationError, AuthorizationRequest, ResponseMode};
 pub use callback::CallbackError;
 pub use client::{Client, ClientError};
 pub use client_authentication::{ClientAuthentication, RequestError};
+pub use client_credentials::{ClientCredentials, ClientCredentialsError};
 pub use code_exchange::CodeExchange;
 pub use id_token::{IdToken, IdTokenError};
 pub use pending::{Pending, PendingError};
