@@ -4,9 +4,10 @@
 //!   [`Client::push`] does by a request to the provider first.
 //! * [`Client::callback`] checks what came back and makes a [`CodeExchange`]; where it comes in a POST,
 //!   [`Client::form_post_callback`] does.
-//! * [`CodeExchange`], [`ClientCredentials`], [`Refresh`] and [`Revocation`] each make an HTTP request as a
-//!   plain value and read the answer to it.
+//! * [`CodeExchange`], [`ClientCredentials`], [`Refresh`], [`Revocation`], [`Introspection`] and
+//!   [`UserInfoRequest`] each make an HTTP request as a plain value and read the answer to it.
 //! * [`Tokens`] hold what the provider granted, with the ID token verified.
+//! * [`EndSession`] makes the URL where a person signs out.
 //!
 //! Every request carries the client's one [`ClientAuthentication`] and takes a [`Moment`](grantry_core::Moment)
 //! of its own. For a key in a KMS each also has a form that waits for the signature, a [`RequestToSign`].
@@ -92,11 +93,14 @@ extern crate std;
 mod assertion;
 mod authorization;
 mod callback;
+mod challenge;
 mod client;
 mod client_authentication;
 mod client_credentials;
 mod code_exchange;
+mod end_session;
 mod id_token;
+mod introspection;
 mod member;
 mod pending;
 mod provider;
@@ -108,6 +112,7 @@ mod response;
 mod revocation;
 mod token_answer;
 mod tokens;
+mod userinfo;
 
 pub use assertion::RequestToSign;
 pub use authorization::{AuthorizationError, AuthorizationRequest, ResponseMode};
@@ -116,7 +121,9 @@ pub use client::{Client, ClientError};
 pub use client_authentication::{ClientAuthentication, RequestError};
 pub use client_credentials::{ClientCredentials, ClientCredentialsError};
 pub use code_exchange::CodeExchange;
+pub use end_session::{EndSession, EndSessionError, LogoutCallbackError, PendingLogout};
 pub use id_token::{IdToken, IdTokenError};
+pub use introspection::{IntrospectError, Introspected, Introspection, IntrospectionError};
 pub use pending::{Pending, PendingError};
 pub use provider::{Provider, ProviderError};
 pub use pushed::{PushError, PushedAuthorization, PushedAuthorizationRequest};
@@ -126,3 +133,4 @@ pub use response::{BodyExcerpt, MAX_RESPONSE_BYTES, ResponseError};
 pub use revocation::{Revocation, RevocationError, RevokeError};
 pub use token_answer::TokenError;
 pub use tokens::Tokens;
+pub use userinfo::{AskUserInfoError, UserInfo, UserInfoError, UserInfoRequest};

@@ -16,7 +16,10 @@ pub struct Provider {
     authorization_endpoint: Url,
     token_endpoint: Url,
     revocation_endpoint: Option<Url>,
+    introspection_endpoint: Option<Url>,
     pushed_authorization_request_endpoint: Option<Url>,
+    userinfo_endpoint: Option<Url>,
+    end_session_endpoint: Option<Url>,
     jwks_uri: Option<Url>,
     announces_iss: bool,
     lacks_s256: bool,
@@ -42,7 +45,10 @@ impl Provider {
             token_endpoint: endpoint(&issuer, "token_endpoint", token_endpoint)?,
             issuer,
             revocation_endpoint: None,
+            introspection_endpoint: None,
             pushed_authorization_request_endpoint: None,
+            userinfo_endpoint: None,
+            end_session_endpoint: None,
             jwks_uri: None,
             announces_iss: false,
             lacks_s256: false,
@@ -58,6 +64,17 @@ impl Provider {
     /// [`ProviderError`] names the rule that the URL breaks.
     pub fn with_revocation_endpoint(mut self, url: &str) -> Result<Self, ProviderError> {
         self.revocation_endpoint = Some(endpoint(&self.issuer, "revocation_endpoint", url)?);
+        Ok(self)
+    }
+
+    /// Sets the endpoint that tells about tokens
+    /// ([RFC 7662 section 2](https://www.rfc-editor.org/rfc/rfc7662#section-2)).
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`] names the rule that the URL breaks.
+    pub fn with_introspection_endpoint(mut self, url: &str) -> Result<Self, ProviderError> {
+        self.introspection_endpoint = Some(endpoint(&self.issuer, "introspection_endpoint", url)?);
         Ok(self)
     }
 
@@ -79,6 +96,28 @@ impl Provider {
     pub const fn with_require_pushed_authorization_requests(mut self) -> Self {
         self.requires_push = true;
         self
+    }
+
+    /// Sets the endpoint that tells about the person
+    /// ([OpenID Connect Core section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)).
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`] names the rule that the URL breaks.
+    pub fn with_userinfo_endpoint(mut self, url: &str) -> Result<Self, ProviderError> {
+        self.userinfo_endpoint = Some(endpoint(&self.issuer, "userinfo_endpoint", url)?);
+        Ok(self)
+    }
+
+    /// Sets the endpoint where the person signs out
+    /// ([OpenID Connect RP-Initiated Logout section 2.1](https://openid.net/specs/openid-connect-rpinitiated-1_0.html#OPMetadata)).
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`] names the rule that the URL breaks.
+    pub fn with_end_session_endpoint(mut self, url: &str) -> Result<Self, ProviderError> {
+        self.end_session_endpoint = Some(endpoint(&self.issuer, "end_session_endpoint", url)?);
+        Ok(self)
     }
 
     /// Sets the address of the provider's key set, for the host to fetch.
@@ -135,8 +174,20 @@ impl Provider {
         self.revocation_endpoint.as_ref()
     }
 
+    pub(crate) const fn introspection_url(&self) -> Option<&Url> {
+        self.introspection_endpoint.as_ref()
+    }
+
     pub(crate) const fn push_url(&self) -> Option<&Url> {
         self.pushed_authorization_request_endpoint.as_ref()
+    }
+
+    pub(crate) const fn userinfo_url(&self) -> Option<&Url> {
+        self.userinfo_endpoint.as_ref()
+    }
+
+    pub(crate) const fn end_session_url(&self) -> Option<&Url> {
+        self.end_session_endpoint.as_ref()
     }
 
     pub(crate) const fn requires_push(&self) -> bool {

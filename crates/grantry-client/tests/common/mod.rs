@@ -45,7 +45,10 @@ pub(crate) fn provider(issuer: &str) -> Provider {
 pub(crate) fn full_provider() -> Provider {
     let provider =
         provider("https://as.example").with_revocation_endpoint("https://as.example/revoke").unwrap();
-    provider.with_pushed_authorization_request_endpoint("https://as.example/par").unwrap()
+    let provider = provider.with_introspection_endpoint("https://as.example/introspect").unwrap();
+    let provider = provider.with_pushed_authorization_request_endpoint("https://as.example/par").unwrap();
+    let provider = provider.with_userinfo_endpoint("https://as.example/userinfo").unwrap();
+    provider.with_end_session_endpoint("https://as.example/logout?tenant=1").unwrap()
 }
 
 pub(crate) fn client_with(authentication: ClientAuthentication) -> Client {
