@@ -6,7 +6,7 @@
 //! * [`form`], [`json`] and [`base64url`]: strict readers, each with named limits.
 //! * [`ClientId`] and [`Issuer`]: the names of the two parties.
 //! * [`HttpRequest`] and [`HttpResponse`]: plain values for any HTTP stack; [`bearer`] finds the token
-//!   of a request, [`Challenge`] writes the `WWW-Authenticate` field.
+//!   of a request, [`Challenge`] writes the `WWW-Authenticate` field, [`well_known_url`] says where metadata stands.
 //! * [`ErrorCode`]: the registered error codes.
 //!
 //! It is not an HTTP library, has no clock of its own and does no I/O. [`Moment::now`], behind the
@@ -44,6 +44,7 @@ mod pkce;
 mod scope;
 mod secret;
 mod time;
+mod well_known;
 mod www_authenticate;
 
 pub use basic::basic_credentials;
@@ -58,4 +59,5 @@ pub use pkce::{CodeChallenge, CodeChallengeError, CodeVerifier, CodeVerifierErro
 pub use scope::{Scope, ScopeError};
 pub use secret::{SecretBytes, SecretString};
 pub use time::UnixTime;
+pub use well_known::well_known_url;
 pub use www_authenticate::Challenge;
