@@ -1,6 +1,6 @@
 //! What every role of OAuth 2 needs and none of them owns.
 //!
-//! * [`Moment`] and [`UnixTime`]: time and randomness as arguments.
+//! * [`Moment`] and [`UnixTime`]: time and randomness as arguments; [`SteadyClock`] counts what goes by.
 //! * [`SecretString`] and [`SecretBytes`]: values that never print and are wiped.
 //! * [`Scope`], [`CodeVerifier`] and [`CodeChallenge`]: the grammars of RFC 6749 and RFC 7636.
 //! * [`form`], [`json`] and [`base64url`]: strict readers, each with named limits.
@@ -33,6 +33,7 @@ extern crate std;
 pub mod base64url;
 mod basic;
 pub mod bearer;
+mod cache_control;
 mod client_id;
 mod error_code;
 pub mod form;
@@ -43,6 +44,7 @@ mod moment;
 mod pkce;
 mod scope;
 mod secret;
+mod steady_clock;
 mod time;
 mod well_known;
 mod www_authenticate;
@@ -58,6 +60,7 @@ pub use moment::MomentError;
 pub use pkce::{CodeChallenge, CodeChallengeError, CodeVerifier, CodeVerifierError};
 pub use scope::{Scope, ScopeError};
 pub use secret::{SecretBytes, SecretString};
+pub use steady_clock::SteadyClock;
 pub use time::UnixTime;
 pub use well_known::well_known_url;
 pub use www_authenticate::Challenge;

@@ -3,10 +3,8 @@
 use alloc::{string::String, sync::Arc};
 use core::time::Duration;
 
-use grantry_core::{HttpRequest, HttpResponse, UnixTime};
+use grantry_core::{HttpRequest, HttpResponse, SteadyClock, UnixTime};
 
-use crate::cache_control;
-use crate::steady_clock::SteadyClock;
 use crate::unknown_keys::{KeyIdDigest, UnknownKeys};
 use crate::{Header, JwkSet, JwkSetError, JwksPolicy};
 
@@ -318,7 +316,7 @@ impl JwksCache {
         // A set without keys serves nobody: it is asked for again as soon as may be.
         let age = match keys.keys() {
             [] => Duration::ZERO,
-            _ => cache_control::fresh_for(&response.headers, self.policy.default_age),
+            _ => response.headers.fresh_for(self.policy.default_age),
         };
         if let Some(key_id) = ticket.wanted.filter(|key_id| !has_digest(&keys, *key_id)) {
             self.unknown_keys.insert(key_id, now.saturating_add(self.policy.unknown_key_age), now);

@@ -4,11 +4,10 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use grantry_core::json::{self, JsonError};
-use grantry_core::{UnixTime, base64url};
+use grantry_core::{SteadyClock, UnixTime, base64url};
 use serde::{Deserialize, Serialize};
 
 use crate::jwks_cache::Held;
-use crate::steady_clock::SteadyClock;
 use crate::unknown_keys::{KeyIdDigest, UnknownKeys};
 use crate::{JwkSet, JwksCache, JwksPolicy};
 

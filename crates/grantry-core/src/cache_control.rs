@@ -2,31 +2,34 @@
 
 use core::time::Duration;
 
-use grantry_core::Headers;
+use crate::Headers;
 
-/// Returns for how long a response is fresh from its arrival on: `stated_nowhere` when it names no
-/// time, nothing at all when it forbids its use without a new request or contradicts itself
-/// ([RFC 9111 section 4.2](https://www.rfc-editor.org/rfc/rfc9111#section-4.2)).
-///
-/// `s-maxage` is for shared caches and not read.
-pub(crate) fn fresh_for(headers: &Headers, stated_nowhere: Duration) -> Duration {
-    let mut stated = None;
-    for field in headers.all("Cache-Control") {
-        let mut rest = Some(field);
-        while let Some(list) = rest {
-            let Some((directive, behind)) = split_first(list) else {
-                return Duration::ZERO;
-            };
-            rest = behind;
-            match Directive::parse(directive) {
-                Directive::MaxAge(Some(age)) if stated.is_none() => stated = Some(age),
-                // RFC 9111 section 4.2.1: what is invalid or said twice counts as stale.
-                Directive::MaxAge(_) | Directive::Never => return Duration::ZERO,
-                Directive::Other => {}
+impl Headers {
+    /// Returns for how long a response is fresh from its arrival on, in whole seconds: `stated_nowhere`
+    /// when it names no time, nothing at all when it forbids its use without a new request or contradicts
+    /// itself ([RFC 9111 section 4.2](https://www.rfc-editor.org/rfc/rfc9111#section-4.2)).
+    ///
+    /// `s-maxage` is for shared caches and not read.
+    #[must_use]
+    pub fn fresh_for(&self, stated_nowhere: Duration) -> Duration {
+        let mut stated = None;
+        for field in self.all("Cache-Control") {
+            let mut rest = Some(field);
+            while let Some(list) = rest {
+                let Some((directive, behind)) = split_first(list) else {
+                    return Duration::ZERO;
+                };
+                rest = behind;
+                match Directive::parse(directive) {
+                    Directive::MaxAge(Some(age)) if stated.is_none() => stated = Some(age),
+                    // RFC 9111 section 4.2.1: what is invalid or said twice counts as stale.
+                    Directive::MaxAge(_) | Directive::Never => return Duration::ZERO,
+                    Directive::Other => {}
+                }
             }
         }
+        stated.unwrap_or(stated_nowhere).saturating_sub(age(self))
     }
-    stated.unwrap_or(stated_nowhere).saturating_sub(age(headers))
 }
 
 /// What a member of `Cache-Control` says about freshness.
@@ -114,7 +117,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(alloc::string::String::from(*name), *value);
         }
-        fresh_for(&headers, Duration::from_secs(7)).as_secs()
+        headers.fresh_for(Duration::from_secs(7)).as_secs()
     }
 
     fn cache_control(value: &str) -> u64 {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use grantry_core::UnixTime;
+use crate::UnixTime;
 
 /// Counts how much time has gone by, in whole seconds.
 ///
@@ -10,7 +10,7 @@ use grantry_core::UnixTime;
 /// behind it means that the clock was set: what has gone by stays gone by, and counting goes on
 /// from there, so that neither a wrong future nor its correction freezes what was to end.
 #[derive(Clone, Debug)]
-pub(crate) struct SteadyClock {
+pub struct SteadyClock {
     wall: UnixTime,
     elapsed: Duration,
 }
@@ -24,12 +24,13 @@ impl SteadyClock {
     const MAX_STEP: Duration = Duration::from_secs(366 * 24 * 3600);
 
     /// Starts at a time, far enough from zero that the past can be written, too.
-    pub(crate) const fn starting_at(wall: UnixTime) -> Self {
+    #[must_use]
+    pub const fn starting_at(wall: UnixTime) -> Self {
         Self { wall, elapsed: Self::MAX_STEP }
     }
 
     /// Takes a reading.
-    pub(crate) fn advance(&mut self, now: UnixTime) {
+    pub fn advance(&mut self, now: UnixTime) {
         if now >= self.wall {
             let step = now.saturating_since(self.wall).min(Self::MAX_STEP);
             self.elapsed = self.elapsed.saturating_add(step);
@@ -40,23 +41,27 @@ impl SteadyClock {
     }
 
     /// Returns the present as a point on the steady line.
-    pub(crate) const fn elapsed(&self) -> Duration {
+    #[must_use]
+    pub const fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
     /// Returns the last reading.
-    pub(crate) const fn wall(&self) -> UnixTime {
+    #[must_use]
+    pub const fn wall(&self) -> UnixTime {
         self.wall
     }
 
     /// Returns what a clock on the wall shows at a point of the steady line.
-    pub(crate) fn to_wall(&self, point: Duration) -> UnixTime {
+    #[must_use]
+    pub fn to_wall(&self, point: Duration) -> UnixTime {
         let ahead = self.wall.saturating_add(point.saturating_sub(self.elapsed));
         ahead.saturating_sub(self.elapsed.saturating_sub(point))
     }
 
     /// Returns the point of the steady line at a time on the wall.
-    pub(crate) fn point_at(&self, time: UnixTime) -> Duration {
+    #[must_use]
+    pub fn point_at(&self, time: UnixTime) -> Duration {
         let ahead = self.elapsed.saturating_add(time.saturating_since(self.wall));
         ahead.saturating_sub(self.wall.saturating_since(time))
     }
