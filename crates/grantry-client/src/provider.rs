@@ -1,29 +1,29 @@
 //! What a client knows about the authorization server.
 
-use alloc::string::String;
-
 use grantry_core::Issuer;
 use url::Url;
+
+use crate::endpoint::{ProviderError, endpoint};
+use crate::supported::Supported;
 
 /// The metadata of one provider, as data
 /// ([RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2)).
 ///
 /// Endpoints are `https` URLs. An issuer made by [`Issuer::danger_loopback_http`] may have `http`
 /// endpoints on loopback.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
-    issuer: Issuer,
-    authorization_endpoint: Url,
-    token_endpoint: Url,
-    revocation_endpoint: Option<Url>,
-    introspection_endpoint: Option<Url>,
-    pushed_authorization_request_endpoint: Option<Url>,
-    userinfo_endpoint: Option<Url>,
-    end_session_endpoint: Option<Url>,
-    jwks_uri: Option<Url>,
-    announces_iss: bool,
-    lacks_s256: bool,
-    requires_push: bool,
+    pub(crate) issuer: Issuer,
+    pub(crate) authorization_endpoint: Url,
+    pub(crate) token_endpoint: Url,
+    pub(crate) revocation_endpoint: Option<Url>,
+    pub(crate) introspection_endpoint: Option<Url>,
+    pub(crate) pushed_authorization_request_endpoint: Option<Url>,
+    pub(crate) device_authorization_endpoint: Option<Url>,
+    pub(crate) userinfo_endpoint: Option<Url>,
+    pub(crate) end_session_endpoint: Option<Url>,
+    pub(crate) jwks_uri: Option<Url>,
+    pub(crate) supported: Supported,
 }
 
 impl Provider {
@@ -47,12 +47,11 @@ impl Provider {
             revocation_endpoint: None,
             introspection_endpoint: None,
             pushed_authorization_request_endpoint: None,
+            device_authorization_endpoint: None,
             userinfo_endpoint: None,
             end_session_endpoint: None,
             jwks_uri: None,
-            announces_iss: false,
-            lacks_s256: false,
-            requires_push: false,
+            supported: Supported::default(),
         })
     }
 
@@ -90,12 +89,16 @@ impl Provider {
         Ok(self)
     }
 
-    /// Notes that the provider takes pushed authorization requests alone, so that no other is made
-    /// ([RFC 9126 section 5](https://www.rfc-editor.org/rfc/rfc9126#section-5)).
-    #[must_use]
-    pub const fn with_require_pushed_authorization_requests(mut self) -> Self {
-        self.requires_push = true;
-        self
+    /// Sets the endpoint where a device without a browser begins
+    /// ([RFC 8628 section 4](https://www.rfc-editor.org/rfc/rfc8628#section-4)).
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`] names the rule that the URL breaks.
+    pub fn with_device_authorization_endpoint(mut self, url: &str) -> Result<Self, ProviderError> {
+        let url = endpoint(&self.issuer, "device_authorization_endpoint", url)?;
+        self.device_authorization_endpoint = Some(url);
+        Ok(self)
     }
 
     /// Sets the endpoint that tells about the person
@@ -130,30 +133,58 @@ impl Provider {
         Ok(self)
     }
 
-    /// Notes that the provider announces `iss` on every authorization response, so that a response
-    /// without it is refused ([RFC 9207 section 2.4](https://www.rfc-editor.org/rfc/rfc9207#section-2.4)).
-    #[must_use]
-    pub const fn with_authorization_response_iss_parameter_supported(mut self) -> Self {
-        self.announces_iss = true;
-        self
-    }
-
-    /// Notes the PKCE methods that the provider lists. Without S256 among them no authorization
-    /// request is made: there is no falling back to `plain` or to none
-    /// ([RFC 9700 section 2.1.1](https://www.rfc-editor.org/rfc/rfc9700#section-2.1.1)).
-    #[must_use]
-    pub fn with_code_challenge_methods_supported<'a>(
-        mut self,
-        methods: impl IntoIterator<Item = &'a str>,
-    ) -> Self {
-        self.lacks_s256 = !methods.into_iter().any(|method| method == grantry_core::CodeChallenge::METHOD);
-        self
-    }
-
     /// Returns the issuer.
     #[must_use]
     pub const fn issuer(&self) -> &Issuer {
         &self.issuer
+    }
+
+    /// Returns where people are sent.
+    #[must_use]
+    pub fn authorization_endpoint(&self) -> &str {
+        self.authorization_endpoint.as_str()
+    }
+
+    /// Returns where tokens are asked for.
+    #[must_use]
+    pub fn token_endpoint(&self) -> &str {
+        self.token_endpoint.as_str()
+    }
+
+    /// Returns where tokens are revoked, when the provider does that.
+    #[must_use]
+    pub fn revocation_endpoint(&self) -> Option<&str> {
+        self.revocation_url().map(Url::as_str)
+    }
+
+    /// Returns where tokens are looked up, when the provider tells.
+    #[must_use]
+    pub fn introspection_endpoint(&self) -> Option<&str> {
+        self.introspection_url().map(Url::as_str)
+    }
+
+    /// Returns where authorization requests are pushed, when the provider takes them so.
+    #[must_use]
+    pub fn pushed_authorization_request_endpoint(&self) -> Option<&str> {
+        self.push_url().map(Url::as_str)
+    }
+
+    /// Returns where devices begin, when the provider has the device grant.
+    #[must_use]
+    pub fn device_authorization_endpoint(&self) -> Option<&str> {
+        self.device_authorization_url().map(Url::as_str)
+    }
+
+    /// Returns where claims about the person are fetched, when the provider tells.
+    #[must_use]
+    pub fn userinfo_endpoint(&self) -> Option<&str> {
+        self.userinfo_url().map(Url::as_str)
+    }
+
+    /// Returns where the person signs out, when the provider takes part in that.
+    #[must_use]
+    pub fn end_session_endpoint(&self) -> Option<&str> {
+        self.end_session_url().map(Url::as_str)
     }
 
     /// Returns the address of the key set, when the provider has one.
@@ -182,102 +213,15 @@ impl Provider {
         self.pushed_authorization_request_endpoint.as_ref()
     }
 
+    pub(crate) const fn device_authorization_url(&self) -> Option<&Url> {
+        self.device_authorization_endpoint.as_ref()
+    }
+
     pub(crate) const fn userinfo_url(&self) -> Option<&Url> {
         self.userinfo_endpoint.as_ref()
     }
 
     pub(crate) const fn end_session_url(&self) -> Option<&Url> {
         self.end_session_endpoint.as_ref()
-    }
-
-    pub(crate) const fn requires_push(&self) -> bool {
-        self.requires_push
-    }
-
-    pub(crate) const fn announces_iss(&self) -> bool {
-        self.announces_iss
-    }
-
-    pub(crate) const fn lacks_s256(&self) -> bool {
-        self.lacks_s256
-    }
-}
-
-fn endpoint(issuer: &Issuer, name: &'static str, text: &str) -> Result<Url, ProviderError> {
-    // The URL parser drops tabs, newlines and spaces around; an endpoint has none to drop.
-    if text.len() > Provider::MAX_ENDPOINT_BYTES || text.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return Err(ProviderError::NotAUrl(name));
-    }
-    let url = Url::parse(text).map_err(|_| ProviderError::NotAUrl(name))?;
-    if !url.has_host() {
-        return Err(ProviderError::NotAUrl(name));
-    }
-    // RFC 6749 sections 3.1 and 3.2: an endpoint has no fragment.
-    if url.fragment().is_some() {
-        return Err(ProviderError::Fragment(name));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(ProviderError::User(name));
-    }
-    let origin: String = url.origin().ascii_serialization();
-    let on_loopback = issuer.as_str().starts_with("http:") && Issuer::danger_loopback_http(origin).is_ok();
-    if url.scheme() != "https" && !on_loopback {
-        return Err(ProviderError::NotHttps(name));
-    }
-    Ok(url)
-}
-
-/// Why an endpoint of a provider was refused; each variant holds the metadata name of the endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProviderError {
-    /// Not an absolute URL with a host, or longer than [`Provider::MAX_ENDPOINT_BYTES`].
-    #[error("{0} is not an absolute URL of at most 2048 bytes")]
-    NotAUrl(&'static str),
-    /// The scheme is not `https`.
-    #[error("{0} is not an https URL (RFC 6749 sections 3.1 and 3.2)")]
-    NotHttps(&'static str),
-    /// The URL has a fragment.
-    #[error("{0} has a fragment (RFC 6749 sections 3.1 and 3.2)")]
-    Fragment(&'static str),
-    /// The URL has a user name or a password.
-    #[error("{0} has a user name or password")]
-    User(&'static str),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with_token_endpoint(issuer: Issuer, url: &str) -> Result<Url, ProviderError> {
-        Provider::new(issuer, "https://as.example/authorize", url).map(|provider| provider.token_endpoint)
-    }
-
-    #[test]
-    fn rfc6749_3_2_endpoints_are_https_without_fragment() {
-        let issuer = || Issuer::parse("https://as.example").unwrap();
-        assert!(with_token_endpoint(issuer(), "https://as.example/token?tenant=1").is_ok());
-        let cases = [
-            ("http://as.example/token", ProviderError::NotHttps("token_endpoint")),
-            ("http://127.0.0.1/token", ProviderError::NotHttps("token_endpoint")),
-            ("https://as.example/token#", ProviderError::Fragment("token_endpoint")),
-            ("https://u:p@as.example/token", ProviderError::User("token_endpoint")),
-            ("/token", ProviderError::NotAUrl("token_endpoint")),
-            ("mailto:a@b", ProviderError::NotAUrl("token_endpoint")),
-            (" https://as.example/token", ProviderError::NotAUrl("token_endpoint")),
-        ];
-        for (url, error) in cases {
-            assert_eq!(with_token_endpoint(issuer(), url), Err(error), "{url}");
-        }
-    }
-
-    #[test]
-    fn http_endpoints_are_for_a_loopback_issuer_on_loopback() {
-        let issuer = || Issuer::danger_loopback_http("http://127.0.0.1:1").unwrap();
-        assert!(with_token_endpoint(issuer(), "http://127.0.0.1:1/token").is_ok());
-        assert_eq!(
-            with_token_endpoint(issuer(), "http://as.example/token"),
-            Err(ProviderError::NotHttps("token_endpoint"))
-        );
     }
 }
