@@ -92,7 +92,7 @@ impl ClientCredentials<'_> {
     /// [`TokenError::Refused`] for the provider's own error, [`TokenError::Response`] for an answer that is
     /// none.
     pub fn response(&self, response: &HttpResponse, now: UnixTime) -> Result<Tokens, TokenError> {
-        let answer = TokenAnswer::read(response)?;
+        let answer = TokenAnswer::read(response, self.client.provider().tolerance())?;
         let scope = answer.scope.unwrap_or_else(|| self.scope.clone());
         Ok(Tokens {
             issuer: self.client.provider().issuer().clone(),

@@ -69,7 +69,7 @@ impl CodeExchange<'_> {
         keys: &JwkSet,
         now: UnixTime,
     ) -> Result<Tokens, TokenError> {
-        let answer = TokenAnswer::read(response)?;
+        let answer = TokenAnswer::read(response, self.client.provider().tolerance())?;
         let id_token = if self.pending.scope.contains("openid") {
             // OpenID Connect Core section 3.1.3.3: a login without an ID token is none.
             let raw = answer.id_token.ok_or(IdTokenError::Missing)?;

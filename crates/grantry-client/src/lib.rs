@@ -114,6 +114,7 @@ mod revocation;
 mod supported;
 mod token_answer;
 mod tokens;
+mod tolerance;
 mod userinfo;
 
 pub use assertion::RequestToSign;
@@ -136,4 +137,5 @@ pub use response::{BodyExcerpt, MAX_RESPONSE_BYTES, ResponseError};
 pub use revocation::{Revocation, RevocationError, RevokeError};
 pub use token_answer::TokenError;
 pub use tokens::Tokens;
+pub use tolerance::{IssuerTemplate, IssuerTemplateError, Quirk, Tolerance};
 pub use userinfo::{AskUserInfoError, UserInfo, UserInfoError, UserInfoRequest};

@@ -3,6 +3,7 @@
 use grantry_core::Issuer;
 use url::Url;
 
+use crate::Tolerance;
 use crate::endpoint::{ProviderError, endpoint};
 use crate::supported::Supported;
 
@@ -24,6 +25,7 @@ pub struct Provider {
     pub(crate) end_session_endpoint: Option<Url>,
     pub(crate) jwks_uri: Option<Url>,
     pub(crate) supported: Supported,
+    pub(crate) tolerance: Tolerance,
 }
 
 impl Provider {
@@ -52,6 +54,7 @@ impl Provider {
             end_session_endpoint: None,
             jwks_uri: None,
             supported: Supported::default(),
+            tolerance: Tolerance::strict(),
         })
     }
 
@@ -133,6 +136,13 @@ impl Provider {
         Ok(self)
     }
 
+    /// Sets what of the standards the provider breaks and this client bears; nothing unless set.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
     /// Returns the issuer.
     #[must_use]
     pub const fn issuer(&self) -> &Issuer {
@@ -191,6 +201,12 @@ impl Provider {
     #[must_use]
     pub fn jwks_uri(&self) -> Option<&str> {
         self.jwks_uri.as_ref().map(Url::as_str)
+    }
+
+    /// Returns what of the standards the provider breaks and this client bears.
+    #[must_use]
+    pub const fn tolerance(&self) -> &Tolerance {
+        &self.tolerance
     }
 
     pub(crate) const fn authorization_url(&self) -> &Url {

@@ -89,7 +89,7 @@ impl Refresh<'_> {
         keys: &JwkSet,
         now: UnixTime,
     ) -> Result<Tokens, TokenError> {
-        let answer = TokenAnswer::read(response)?;
+        let answer = TokenAnswer::read(response, self.client.provider().tolerance())?;
         let id_token = match (&self.previous.id_token, answer.id_token) {
             (Some(previous), Some(raw)) => {
                 let origin = Origin::Refresh { previous };
