@@ -8,7 +8,8 @@ use crate::endpoint::{ProviderError, endpoint};
 use crate::supported::Supported;
 
 /// The metadata of one provider, as data
-/// ([RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2)).
+/// ([RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2)): set by hand, or fetched by
+/// [`Discovery`](crate::Discovery).
 ///
 /// Endpoints are `https` URLs. An issuer made by [`Issuer::danger_loopback_http`] may have `http`
 /// endpoints on loopback.

@@ -3,11 +3,12 @@
 use alloc::{string::String, vec::Vec};
 
 use grantry_core::CodeChallenge;
+use serde::Deserialize;
 
 use crate::Provider;
 
 /// The lists and switches of the metadata, by their names there; `None` where the provider is silent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Supported {
     scopes_supported: Option<Vec<String>>,
     grant_types_supported: Option<Vec<String>>,
