@@ -148,7 +148,8 @@ impl Client {
     /// # Errors
     ///
     /// [`AuthorizationError::PushRequired`] when the provider takes nothing but what [`Client::push`]
-    /// makes, [`AuthorizationError::NoRedirectUri`] for a client without one,
+    /// makes, [`AuthorizationError::NoAuthorizationEndpoint`] when it sends no one to itself,
+    /// [`AuthorizationError::NoRedirectUri`] for a client without one,
     /// [`AuthorizationError::S256NotSupported`] when the provider's list of PKCE methods lacks S256,
     /// [`AuthorizationError::LoopbackPort`] for a port where the redirect URI has none to vary,
     /// [`AuthorizationError::AcrValues`] for too long a list,
@@ -165,7 +166,7 @@ impl Client {
             return Err(AuthorizationError::PushRequired);
         }
         let flow = self.start(request, &moment)?;
-        let mut url = self.provider().authorization_url().clone();
+        let mut url = flow.authorization_endpoint.clone();
         url.query_pairs_mut().extend_pairs(flow.parameters());
         Ok((url, flow.pending))
     }
@@ -180,6 +181,8 @@ impl Client {
         if self.provider().lacks_s256() {
             return Err(AuthorizationError::S256NotSupported);
         }
+        let endpoint =
+            self.provider().authorization_url().ok_or(AuthorizationError::NoAuthorizationEndpoint)?;
         let registered = self.redirect_uri().ok_or(AuthorizationError::NoRedirectUri)?;
         let redirect_uri = match request.loopback_port {
             Some(port) => {
@@ -193,7 +196,7 @@ impl Client {
             }
             request.parameters.push((String::from("acr_values"), acr_values.clone()));
         }
-        check_parameters(self.provider().authorization_url(), &request.parameters)?;
+        check_parameters(endpoint, &request.parameters)?;
         let random = |label: &str| SecretString::from(moment.random_text(label));
         let pending = Pending {
             issuer: self.provider().issuer().clone(),
@@ -208,13 +211,14 @@ impl Client {
             response_mode: request.response_mode,
             created: moment.time(),
         };
-        Ok(Flow { pending, further: request.parameters })
+        Ok(Flow { authorization_endpoint: endpoint.clone(), pending, further: request.parameters })
     }
 }
 
 /// A flow that is about to start.
 #[derive(Debug)]
 pub(crate) struct Flow {
+    pub(crate) authorization_endpoint: Url,
     pub(crate) pending: Pending,
     further: Vec<(String, String)>,
 }
@@ -223,7 +227,7 @@ impl Flow {
     /// Returns what the provider is told
     /// ([RFC 6749 section 4.1.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1)).
     pub(crate) fn parameters(&self) -> Vec<(&str, Cow<'_, str>)> {
-        let Self { pending, further } = self;
+        let Self { pending, further, .. } = self;
         let scope = Some(pending.scope.as_str()).filter(|scope| !scope.is_empty());
         let challenge = String::from(pending.code_verifier.challenge().as_str());
         // Multiple Response Types section 2.1: for a code the query is the default.
@@ -274,6 +278,9 @@ pub enum AuthorizationError {
     /// The provider takes no pushed authorization requests.
     #[error("the provider has no pushed authorization request endpoint (RFC 9126 section 5)")]
     NoPushEndpoint,
+    /// The provider has no authorization endpoint.
+    #[error("the provider has no authorization endpoint (RFC 8414 section 2)")]
+    NoAuthorizationEndpoint,
     /// The client has no redirect URI for the browser to come back to.
     #[error("the client has no redirect_uri (RFC 6749 section 3.1.2)")]
     NoRedirectUri,

@@ -42,13 +42,11 @@ pub(crate) fn read(
     let optional = |name: &'static str, url: Option<String>| -> Result<Option<Url>, ProviderError> {
         url.map(|url| endpoint(issuer, name, &url)).transpose()
     };
-    let required = |name: &'static str, url: Option<String>| -> Result<Url, DocumentError> {
-        optional(name, url)?.ok_or(DocumentError::EndpointMissing(name))
-    };
+    let token_endpoint = optional("token_endpoint", names.token_endpoint)?;
     Ok(Provider {
         issuer: issuer.clone(),
-        authorization_endpoint: required("authorization_endpoint", names.authorization_endpoint)?,
-        token_endpoint: required("token_endpoint", names.token_endpoint)?,
+        authorization_endpoint: optional("authorization_endpoint", names.authorization_endpoint)?,
+        token_endpoint: token_endpoint.ok_or(DocumentError::NoTokenEndpoint)?,
         revocation_endpoint: optional("revocation_endpoint", names.revocation_endpoint)?,
         introspection_endpoint: optional("introspection_endpoint", names.introspection_endpoint)?,
         pushed_authorization_request_endpoint: optional(
@@ -109,9 +107,9 @@ pub enum DocumentError {
     /// The document is that of another issuer.
     #[error("the metadata has another issuer (RFC 8414 section 3.3)")]
     IssuerDiffers,
-    /// The named endpoint, which every client needs, is missing.
-    #[error("the metadata has no {0} (RFC 8414 section 2)")]
-    EndpointMissing(&'static str),
+    /// The document has no token endpoint, without which a provider is of no use to a client.
+    #[error("the metadata has no token endpoint (RFC 8414 section 2)")]
+    NoTokenEndpoint,
     /// An endpoint breaks a rule.
     #[error(transparent)]
     Endpoint(#[from] ProviderError),

@@ -16,7 +16,7 @@ use crate::supported::Supported;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     pub(crate) issuer: Issuer,
-    pub(crate) authorization_endpoint: Url,
+    pub(crate) authorization_endpoint: Option<Url>,
     pub(crate) token_endpoint: Url,
     pub(crate) revocation_endpoint: Option<Url>,
     pub(crate) introspection_endpoint: Option<Url>,
@@ -33,7 +33,7 @@ impl Provider {
     /// The longest endpoint URL accepted, in bytes.
     pub const MAX_ENDPOINT_BYTES: usize = 2048;
 
-    /// Makes a provider from what every one of them has.
+    /// Makes a provider from what every one of them has that people sign in at.
     ///
     /// # Errors
     ///
@@ -43,8 +43,23 @@ impl Provider {
         authorization_endpoint: &str,
         token_endpoint: &str,
     ) -> Result<Self, ProviderError> {
+        let url = endpoint(&issuer, "authorization_endpoint", authorization_endpoint)?;
+        let provider = Self::without_authorization_endpoint(issuer, token_endpoint)?;
+        Ok(Self { authorization_endpoint: Some(url), ..provider })
+    }
+
+    /// Makes a provider that no browser is sent to: its grants are those of services and devices
+    /// ([RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2)).
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`] names the endpoint and the rule that it breaks.
+    pub fn without_authorization_endpoint(
+        issuer: Issuer,
+        token_endpoint: &str,
+    ) -> Result<Self, ProviderError> {
         Ok(Self {
-            authorization_endpoint: endpoint(&issuer, "authorization_endpoint", authorization_endpoint)?,
+            authorization_endpoint: None,
             token_endpoint: endpoint(&issuer, "token_endpoint", token_endpoint)?,
             issuer,
             revocation_endpoint: None,
@@ -150,10 +165,10 @@ impl Provider {
         &self.issuer
     }
 
-    /// Returns where people are sent.
+    /// Returns where people are sent, when the provider has them sign in.
     #[must_use]
-    pub fn authorization_endpoint(&self) -> &str {
-        self.authorization_endpoint.as_str()
+    pub fn authorization_endpoint(&self) -> Option<&str> {
+        self.authorization_url().map(Url::as_str)
     }
 
     /// Returns where tokens are asked for.
@@ -210,8 +225,8 @@ impl Provider {
         &self.tolerance
     }
 
-    pub(crate) const fn authorization_url(&self) -> &Url {
-        &self.authorization_endpoint
+    pub(crate) const fn authorization_url(&self) -> Option<&Url> {
+        self.authorization_endpoint.as_ref()
     }
 
     pub(crate) const fn token_url(&self) -> &Url {

@@ -88,7 +88,7 @@ impl PushedAuthorizationRequest<'_> {
             return Err(PushError::RequestUri);
         }
         // RFC 9126 section 4: the client's name and the reference, and nothing that could differ from it.
-        let mut url = self.client.provider().authorization_url().clone();
+        let mut url = self.flow.authorization_endpoint;
         url.query_pairs_mut()
             .append_pair("client_id", self.client.client_id().as_str())
             .append_pair("request_uri", &body.request_uri);

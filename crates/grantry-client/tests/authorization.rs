@@ -106,6 +106,14 @@ fn rfc6749_3_1_no_parameter_stands_twice() {
     assert_eq!(start(plain, &[("resource", "https://a"), ("resource", "https://b")]), Ok(()));
 }
 
+#[test]
+fn rfc8414_2_no_flow_starts_at_a_provider_without_an_authorization_endpoint() {
+    let issuer = Issuer::parse("https://as.example").unwrap();
+    let provider = Provider::without_authorization_endpoint(issuer, "https://as.example/token").unwrap();
+    let outcome = client_of(provider).authorize(request("a"), moment()).map(drop);
+    assert_eq!(outcome, Err(AuthorizationError::NoAuthorizationEndpoint));
+}
+
 /// PK-28
 #[test]
 fn rfc9700_2_1_1_a_provider_whose_list_lacks_s256_gets_no_request() {

@@ -177,14 +177,19 @@ fn http_endpoints_are_for_a_loopback_issuer_on_loopback() {
 }
 
 #[test]
-fn rfc8414_2_the_endpoints_that_every_client_needs_are_there() {
-    for name in ["authorization_endpoint", "token_endpoint"] {
-        let mut document = document("token");
-        document[name] = json!(null);
-        assert_eq!(read(&answer(&document)), Err(DocumentError::EndpointMissing(name)));
-        document.as_object_mut().unwrap().remove(name);
-        assert_eq!(read(&answer(&document)), Err(DocumentError::EndpointMissing(name)));
-    }
+fn rfc8414_2_a_provider_has_a_token_endpoint_and_need_not_send_people_to_itself() {
+    let without = |name: &str| {
+        let null = document_with(&json!({ name: null }));
+        let mut absent = null.clone();
+        absent.as_object_mut().unwrap().remove(name);
+        let outcomes = [null, absent].map(|document| read(&answer(&document)));
+        assert_eq!(outcomes[0], outcomes[1]);
+        outcomes[0].clone()
+    };
+    assert_eq!(without("token_endpoint"), Err(DocumentError::NoTokenEndpoint));
+    let by_hand = Provider::without_authorization_endpoint(issuer(), "https://as.example/token").unwrap();
+    assert_eq!(by_hand.authorization_endpoint(), None);
+    assert_eq!(without("authorization_endpoint"), Ok(by_hand));
 }
 
 #[test]
@@ -306,7 +311,7 @@ fn rfc8414_2_a_provider_is_filled_from_its_document_as_by_hand() {
         .with_require_pushed_authorization_requests();
     assert_eq!(read, by_hand);
     let endpoints = [
-        Some(read.authorization_endpoint()),
+        read.authorization_endpoint(),
         Some(read.token_endpoint()),
         read.revocation_endpoint(),
         read.introspection_endpoint(),
