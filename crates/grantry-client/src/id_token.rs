@@ -5,7 +5,7 @@ use alloc::{collections::BTreeSet, string::String};
 use core::fmt;
 
 use grantry_core::json::{self, JsonError};
-use grantry_core::{SecretString, UnixTime, base64url};
+use grantry_core::{Issuer, SecretString, UnixTime, base64url};
 use grantry_jwt::{JwkSet, Verifier, VerifyError, peek_unverified};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -73,9 +73,7 @@ impl IdToken {
     ///
     /// [`JsonError::Shape`] when the claims are not a `T`.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
-        let payload = self.raw.expose().split('.').nth(1).unwrap_or_default();
-        let claims = base64url::decode(payload).map_err(|_| JsonError::Syntax)?;
-        json::object_from_slice(&claims, grantry_jwt::MAX_TOKEN_BYTES)
+        claims_of(&self.raw)
     }
 
     /// Returns the token as it was received, for `id_token_hint`.
@@ -93,6 +91,19 @@ impl fmt::Debug for IdToken {
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }
+}
+
+/// Reads claims of a token, whether it is verified or not.
+fn claims_of<T: DeserializeOwned>(raw: &SecretString) -> Result<T, JsonError> {
+    let payload = raw.expose().split('.').nth(1).unwrap_or_default();
+    let claims = base64url::decode(payload).map_err(|_| JsonError::Syntax)?;
+    json::object_from_slice(&claims, grantry_jwt::MAX_TOKEN_BYTES)
+}
+
+/// Of which tenant a token says that it is.
+#[derive(Deserialize)]
+struct Tenant {
+    tid: String,
 }
 
 /// The claims that OpenID Connect adds to the registered ones.
@@ -132,14 +143,14 @@ impl Expected<'_> {
         keys: &JwkSet,
         now: UnixTime,
     ) -> Result<IdToken, IdTokenError> {
+        let issuer = self.issuer(&raw)?;
         // OpenID Connect Core section 3.1.3.7, steps 2, 3 and 6 to 10.
-        let verified =
-            Verifier::new(self.client.provider().issuer().as_str(), self.client.client_id().as_str())
-                .with_algorithms(&[self.client.id_token_algorithm()])
-                .with_leeway(self.client.leeway())
-                .require("sub")
-                .require("iat")
-                .verify::<Extra>(raw.expose(), keys, now)?;
+        let verified = Verifier::new(issuer.as_str(), self.client.client_id().as_str())
+            .with_algorithms(&[self.client.id_token_algorithm()])
+            .with_leeway(self.client.leeway())
+            .require("sub")
+            .require("iat")
+            .verify::<Extra>(raw.expose(), keys, now)?;
         check_typ(&raw)?;
         let registered = verified.registered();
         let mut token = IdToken {
@@ -172,6 +183,17 @@ impl Expected<'_> {
             }
         }
         Ok(token)
+    }
+
+    /// Returns the issuer that the token has to name: the provider, or of one with a template the tenant whose `tid`
+    /// stands in the same token.
+    fn issuer(&self, raw: &SecretString) -> Result<Issuer, IdTokenError> {
+        let provider = self.client.provider();
+        if provider.tolerance().issuer_template().is_none() {
+            return Ok(provider.issuer().clone());
+        }
+        let Tenant { tid } = claims_of(raw).map_err(|_| IdTokenError::Tenant)?;
+        provider.issuer_of_tenant(&tid).ok_or(IdTokenError::Tenant)
     }
 
     fn check_parties(&self, token: &IdToken) -> Result<(), IdTokenError> {
@@ -275,6 +297,10 @@ pub enum IdTokenError {
     /// [`VerifyError::UnknownKey`] a newer key set may help.
     #[error("the ID token is refused: {0}")]
     Token(#[from] VerifyError),
+    /// The provider serves tenants, and the `tid` is missing or no GUID
+    /// ([`danger_with_issuer_template`](crate::Tolerance::danger_with_issuer_template)).
+    #[error("the tid names no tenant of the provider")]
+    Tenant,
     /// The `typ` says that it is another kind of token.
     #[error("the typ is not that of an ID token (RFC 8725 section 3.11)")]
     Typ,

@@ -1,5 +1,5 @@
 //! The vectors of `id-token.json`, signed with a real key, and the rules of the area IT.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::sync::LazyLock;
 
 use common::{KEY, NOW, client, exchange, id_claims, keys, login, pending, request, token_answer, vectors};
-use grantry_client::{Client, IdTokenError, TokenError, Tokens};
+use grantry_client::{Client, IdTokenError, IssuerTemplate, TokenError, Tokens, Tolerance};
 use grantry_core::{HttpResponse, SecretBytes, UnixTime, base64url};
 use grantry_jwt::{Algorithm, Claim, JwkSet, KeyLoader, SigningKey, VerifyError};
 use serde_json::{Value, json};
@@ -401,4 +401,51 @@ fn oidc_3_1_3_7_a_required_acr_is_compared() {
     ] {
         assert_eq!(error_of(read(required, &edits)), IdTokenError::AuthenticationContext, "{edits}");
     }
+}
+
+const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+
+/// Logs in at a provider with a template, with changes to the claims of a good ID token.
+fn log_in_by_tenant(edits: &Value) -> Result<Tokens, TokenError> {
+    let template = IssuerTemplate::parse("https://as.example/{tenantid}/v2.0").unwrap();
+    let tolerance = Tolerance::strict().danger_with_issuer_template(template);
+    let client =
+        common::client_of(common::provider("https://as.example/common/v2.0").with_tolerance(tolerance));
+    let mut claims = id_claims();
+    claims["iss"] = format!("https://as.example/{TENANT}/v2.0").into();
+    claims["tid"] = TENANT.into();
+    claims.as_object_mut().unwrap().extend(edits.as_object().unwrap().clone());
+    let id_token = KEY.sign_claims(None, &claims).unwrap();
+    let flow = pending(&client, request("openid"), &json!({ "state": "st-1", "nonce": "n-1" }));
+    let exchange = client.callback(flow, "code=abc&state=st-1", NOW).unwrap();
+    exchange.response(&token_answer(&json!({ "id_token": id_token })), &keys(), NOW)
+}
+
+#[test]
+fn oidc_3_1_3_7_a_templated_issuer_is_that_of_the_token_s_own_tenant() {
+    let tokens = log_in_by_tenant(&json!({})).unwrap();
+    assert_eq!(tokens.id_token().unwrap().issuer(), format!("https://as.example/{TENANT}/v2.0"));
+    let refusal = |edits: Value| match log_in_by_tenant(&edits) {
+        Err(TokenError::IdToken(error)) => error,
+        other => unreachable!("{other:?}"),
+    };
+    let issuer = IdTokenError::Token(VerifyError::Issuer);
+    assert_eq!(refusal(json!({ "tid": "00000000-0000-0000-0000-000000000000" })), issuer);
+    assert_eq!(refusal(json!({ "iss": "https://as.example/common/v2.0" })), issuer);
+    assert_eq!(refusal(json!({ "iss": "https://as.example/{tenantid}/v2.0" })), issuer);
+    for tid in [json!("common"), json!(""), json!(1), Value::Null, json!("../x")] {
+        assert_eq!(refusal(json!({ "tid": tid })), IdTokenError::Tenant, "{tid}");
+    }
+}
+
+#[test]
+fn oidc_3_1_3_7_without_a_template_no_tenant_stands_for_the_issuer() {
+    let mut claims = id_claims();
+    claims["tid"] = TENANT.into();
+    claims["iss"] = format!("https://as.example/{TENANT}/v2.0").into();
+    let id_token = KEY.sign_claims(None, &claims).unwrap();
+    let client = client();
+    let answer = token_answer(&json!({ "id_token": id_token }));
+    let refused = exchange(&client, "openid").response(&answer, &keys(), NOW).unwrap_err();
+    assert_eq!(refused, TokenError::IdToken(IdTokenError::Token(VerifyError::Issuer)));
 }
