@@ -24,7 +24,7 @@ impl Headers {
         Self(fields.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect())
     }
 
-    /// Adds a field behind the others. A name that is written in the program is not copied.
+    /// Adds a field behind the others. A name that is written in the program is not copied; any other is a `String`.
     pub fn append(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
         self.0.push((name.into(), Cow::Owned(value.into())));
     }

@@ -56,7 +56,8 @@
 //!
 //! After such a loss, end every grant of before with
 //! [`Policy::with_not_before`](grantry_server::Policy::with_not_before), or end again by hand what the audit events
-//! name. A host that cannot live with it keeps its grants in a database that acknowledges after its replicas do.
+//! name. With a cache in front ([`Cached`](grantry_server::Cached)), empty it before that, in every process: what it has of
+//! the lost writes would undo the ending. A host that cannot live with it keeps its grants in a database that acknowledges after its replicas do.
 //!
 //! # Clusters
 //!

@@ -41,8 +41,10 @@ pub use memory::MemoryCache;
 ///   nowhere, and where there is none, the request fails.
 /// * A cache is trusted as the store is: a grant that somebody plants there, at the version of the stored one, is
 ///   written to the store by the next commit.
-/// * Versions have to keep meaning the same: empty it when the store is put back from a backup, or may have lost
-///   writes in a failover.
+/// * **The store must not lose what it acknowledged.** Where it does, in a failover to a replica that was behind or from
+///   a backup, the cache has the lost state at a version that the store counts anew. What is written there next, a
+///   revocation too, can then be overwritten from the cache: a revoked grant comes back. Stop every process, empty
+///   every cache, and only then end grants again.
 ///
 /// ```
 /// use grantry_server::{Cached, MemoryCache, MemoryStore};
@@ -51,6 +53,8 @@ pub use memory::MemoryCache;
 /// // In the place of `run(&store, &operation, moment)`: `cached.run(&operation, moment)`.
 /// # let _ = cached;
 /// ```
+///
+/// A transcript ([`record`](crate::record)) is taken over the store alone.
 #[derive(Clone, Debug)]
 pub struct Cached<S, C> {
     store: S,
@@ -145,7 +149,11 @@ impl<S: AsyncStore, C: AsyncGrantCache> Cached<S, C> {
 ///
 /// It cannot fail: one that is not reached, or finds what it cannot read, has nothing. It need not know what the
 /// store has, or what another process does: see [`Cached`]. A record is worth keeping until
-/// [`Grant::expires_at`].
+/// [`Grant::expires_at`]. A grant and its version are one value, kept and returned together or not at all: under
+/// another version, an old grant would be written over a new one.
+///
+/// The answer to a request waits for the call behind its commit, so a cache that hangs loses answers whose tokens
+/// were rotated. Give its calls a timeout that is shorter than the request's.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -193,7 +201,6 @@ pub trait GrantCache {
 /// An asynchronous cache of grants whose futures need not be `Send`; see [`GrantCache`].
 ///
 /// A cache for executors that move tasks between threads implements [`SendGrantCache`] and gets this trait with it.
-/// A request waits for each call, so give them a short timeout.
 pub trait AsyncGrantCache {
     /// Returns what was kept last; see [`GrantCache::fetch`].
     fn fetch(&self, id: GrantId) -> impl Future<Output = Option<Versioned>>;
@@ -343,3 +350,6 @@ pub(crate) fn told(changes: &ChangeSet, outcome: Outcome, now: UnixTime) -> impl
         (Change::Claim { .. }, Outcome::Applied | Outcome::Conflict) => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use crate::transition::Then;
 /// A request that waits for its records.
 ///
 /// [`run`](crate::run) and [`run_async`](crate::run_async) carry an operation through; a host that
-/// wants another loop writes its own from these two methods.
+/// wants another loop writes its own from the first two methods.
 pub trait Operation {
     /// What the operation answers in the end.
     type Reply;
@@ -83,7 +83,7 @@ impl<'a> Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    /// Tells that nothing has to be read: the store is left alone.
+    /// Tells that nothing has to be looked for: without a cached grant, the store is left alone.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.client.is_none() && self.grant.is_none() && self.claim.is_none() && self.assertion.is_none()

@@ -138,7 +138,7 @@ where
                     match commit.resolve(outcome) {
                         Ok(reply) => return Ok(reply),
                         Err(Conflict) => {
-                            conflicts += 1;
+                            conflicts += usize::from(tried.is_none());
                             break;
                         }
                     }
@@ -206,7 +206,7 @@ where
                     match commit.resolve(outcome) {
                         Ok(reply) => return Ok(reply),
                         Err(Conflict) => {
-                            conflicts += 1;
+                            conflicts += usize::from(tried.is_none());
                             break;
                         }
                     }

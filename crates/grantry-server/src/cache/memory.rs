@@ -24,6 +24,20 @@ struct Generations {
     older: BTreeMap<GrantId, Versioned>,
 }
 
+impl Generations {
+    /// Notes that a grant is used, and returns the generation that goes for it.
+    fn put(&mut self, record: Versioned, half: usize) -> Option<BTreeMap<GrantId, Versioned>> {
+        let id = record.grant.id();
+        self.older.remove(&id);
+        let is_full = !self.younger.contains_key(&id) && self.younger.len() >= half;
+        let gone = is_full.then(|| mem::replace(&mut self.older, mem::take(&mut self.younger)));
+        if half > 0 {
+            self.younger.insert(id, record);
+        }
+        gone
+    }
+}
+
 impl MemoryCache {
     /// How many grants a cache keeps unless it is told otherwise: about 50 MB of typical grants, and 1 GB if
     /// strangers filled it with pushed requests as long as they may be.
@@ -42,7 +56,8 @@ impl MemoryCache {
         self
     }
 
-    /// Forgets every grant: when the store is put back from a backup, or may have lost writes.
+    /// Forgets every grant: when the store is put back from a backup, or may have lost writes. A request that has
+    /// asked the cache already goes on with what it got, and keeps what it writes, so stop serving before.
     pub fn clear(&self) {
         let forgotten = mem::take(&mut *self.lock());
         drop(forgotten);
@@ -53,23 +68,6 @@ impl MemoryCache {
     pub fn count(&self) -> usize {
         let generations = self.lock();
         generations.younger.len().saturating_add(generations.older.len())
-    }
-
-    fn insert(&self, record: Versioned) {
-        let (half, id) = (self.max_grants / 2, record.grant.id());
-        let mut generations = self.lock();
-        generations.older.remove(&id);
-        let is_full = !generations.younger.contains_key(&id) && generations.younger.len() >= half;
-        let forgotten = is_full.then(|| {
-            let younger = mem::take(&mut generations.younger);
-            mem::replace(&mut generations.older, younger)
-        });
-        if half > 0 {
-            generations.younger.insert(id, record);
-        }
-        drop(generations);
-        // What many grants held is given back behind the lock.
-        drop(forgotten);
     }
 
     // Nothing panics while the maps are changed.
@@ -96,14 +94,18 @@ impl GrantCache for MemoryCache {
         if let Some(record) = generations.younger.get(&id) {
             return Some(record.clone());
         }
-        let record = generations.older.remove(&id)?;
+        let record = generations.older.get(&id)?.clone();
+        let gone = generations.put(record.clone(), self.max_grants / 2);
         drop(generations);
-        self.insert(record.clone());
+        // What many grants held is given back behind the lock.
+        drop(gone);
         Some(record)
     }
 
     fn keep(&self, grant: &Grant, version: Version) {
-        self.insert(Versioned::new(grant.clone(), version));
+        let record = Versioned::new(grant.clone(), version);
+        let gone = self.lock().put(record, self.max_grants / 2);
+        drop(gone);
     }
 
     fn forget(&self, id: GrantId) {

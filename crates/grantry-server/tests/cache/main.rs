@@ -7,14 +7,15 @@ mod node;
 #[path = "../support/mod.rs"]
 mod support;
 
+use core::cell::Cell;
 use core::time::Duration;
 
 use grantry_core::{HttpRequest, Issuer, SecretString};
 use grantry_server::{
-    Cached, Effect, Endpoints, Grant, GrantCache, Introspection, MemoryCache, MemoryStore, Policy, Reason,
-    RunError, Server, UserInfoAnswer, Version, Versioned,
+    Cached, Effect, Endpoints, Grant, GrantCache, Introspection, MAX_ROUNDS, MemoryCache, MemoryStore,
+    Operation, Policy, Reason, RunError, Server, UserInfoAnswer, Version, Versioned, run,
 };
-use node::{Always, asserted, both, both_over, refreshes, signing_client};
+use node::{Always, Contended, asserted, both, both_over, refreshes, signing_client};
 use support::{
     Fault, ISSUER, KEY, NOW, Site, StoreFault, assert_denied, client_id, handle_key, issued, private_key,
     redemption, refresh_token, request, server_of, subject,
@@ -249,6 +250,40 @@ fn a_cache_that_forgets_nothing_is_tried_once() {
         assert_denied(&reply, "invalid_grant", Reason::GrantRevoked);
         assert_eq!(counts, [2, 1, 1]);
     });
+}
+
+/// The try over the cache takes none of the rounds that the store has.
+#[test]
+fn a_cached_grant_that_is_out_of_date_leaves_as_many_rounds_as_without() {
+    let site = Site::new();
+    let token = site.tokens(NOW);
+    let stale = Versioned::new(site.store.last_written(), Version::FIRST);
+    for (conflicts, is_answered) in [(MAX_ROUNDS - 1, true), (MAX_ROUNDS, false)] {
+        // The first commit is the one over the cached grant.
+        for (cache, commits) in [(None, conflicts), (Some(&stale), conflicts + 1)] {
+            let site_of_its_own = Site::new();
+            let own = site_of_its_own.tokens(NOW);
+            assert_eq!(refresh_token(&own).expose(), refresh_token(&token).expose());
+            let store = Contended { store: &site_of_its_own.store, conflicts: Cell::new(commits) };
+            let operation = site_of_its_own.server.token(&refreshes(refresh_token(&own)));
+            let moment = site_of_its_own.moment(NOW);
+            let answered = match cache {
+                Some(stale) => Cached::new(store, Always(stale)).run(&operation, moment),
+                None => run(&store, &operation, moment),
+            };
+            assert_eq!(answered.is_ok(), is_answered, "{commits}");
+        }
+    }
+}
+
+#[test]
+fn what_shows_a_page_never_asks_the_cache() {
+    let server = server_of(ISSUER);
+    let authorize = server.authorize(&HttpRequest::new("GET", "/authorize"));
+    let typed = server.verify_user_code("BCDF-GHJK");
+    assert!(!authorize.writes_grant() && !typed.writes_grant());
+    assert!(!Operation::writes_grant(&Box::new(typed)));
+    assert!(server.token(&refreshes(&SecretString::from("grr_"))).writes_grant());
 }
 
 #[test]

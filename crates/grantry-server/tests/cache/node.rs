@@ -218,6 +218,26 @@ impl<F: Fn(&Lookup<'_>, Records) -> Records> AsyncStore for Adding<'_, F> {
     }
 }
 
+/// A store that finds other writers at so many commits.
+pub(crate) struct Contended<'a> {
+    pub(crate) store: &'a CountingStore<MemoryStore>,
+    pub(crate) conflicts: Cell<usize>,
+}
+
+impl Store for Contended<'_> {
+    type Error = StoreFault;
+
+    fn read(&self, lookup: &Lookup<'_>) -> Result<Records, StoreFault> {
+        self.store.read(lookup)
+    }
+
+    fn commit(&self, changes: &ChangeSet) -> Result<Outcome, StoreFault> {
+        let Some(left) = self.conflicts.get().checked_sub(1) else { return self.store.commit(changes) };
+        self.conflicts.set(left);
+        Ok(Outcome::Conflict)
+    }
+}
+
 /// A key outside of the process.
 struct Outside;
 

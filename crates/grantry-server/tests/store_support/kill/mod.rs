@@ -27,6 +27,8 @@ const USERS: usize = 8;
 const MAX_ANSWERS: usize = 24;
 /// About as long as a request takes, in microseconds.
 const MAX_PAUSE: u64 = 2_000;
+/// Many times what it takes: a test that hangs has to end.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// The environment variable that chooses the moments again, as far as the machine's threads let it.
 const SEED: &str = "GRANTRY_KILL_SEED";
 
@@ -44,6 +46,10 @@ pub(crate) struct Scene<C> {
 
 /// Kills a process that serves, as often as the rule says. The users find every answer that they had still true.
 pub(crate) async fn outlive_kills(scene: Scene<impl AsyncFn()>) {
+    tokio::time::timeout(PATIENCE, live_and_kill(scene)).await.unwrap();
+}
+
+async fn live_and_kill(scene: Scene<impl AsyncFn()>) {
     let seed: u64 = std::env::var(SEED).map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     println!("{SEED}={seed}");
     let may_fail = scene.crashes > 0;
