@@ -70,6 +70,10 @@ impl<'p> RegisteredClaims<'p> {
         Self { payload, found }
     }
 
+    pub(crate) fn payload(&self) -> &str {
+        &self.payload
+    }
+
     fn texts(&self) -> [Option<&str>; 3] {
         [self.issuer(), self.subject(), self.jwt_id()]
     }

@@ -38,6 +38,12 @@ impl<'p, T> Verified<'p, T> {
         &self.registered
     }
 
+    /// Returns the JSON text of the claims as it was signed, to be read as another type.
+    #[must_use]
+    pub fn payload(&self) -> &str {
+        self.registered.payload()
+    }
+
     /// Returns the id of the key that signed, when the key has one.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {

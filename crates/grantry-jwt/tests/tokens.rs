@@ -241,6 +241,13 @@ fn the_algorithms_of_a_verifier_can_be_narrowed() {
 }
 
 #[test]
+fn the_payload_of_verified_claims_is_the_text_that_was_signed() {
+    let verified = verify(&verifier(), r#", "exp" : 9,"x":"\u00e9""#, 1).unwrap();
+    let text = r#"{"iss":"https://as.example","aud":"https://api.example", "exp" : 9,"x":"\u00e9"}"#;
+    assert_eq!((verified.payload(), verified.clone().into_owned().payload()), (text, text));
+}
+
+#[test]
 fn rfc7519_4_1_verified_claims_are_typed() {
     let claims = r#","exp":9.5,"nbf":1,"iat":1.5,"sub":"user-1","jti":"id-1""#;
     let verified = verify(&verifier(), claims, 2).unwrap();
