@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use grantry::core::{ClientId, HttpRequest, HttpResponse, Issuer, SecretString};
 use grantry::jwt::JwkSet;
-use grantry::resource::{Access, Guard, Introspection, Rejection, Subject};
+use grantry::resource::{Access, AccessCache, Credentials, Guard, Introspection, Rejection, Requirement, Subject};
 use serde_json::{Value, json};
 
 use crate::edit::{edited, text};
@@ -59,8 +59,18 @@ pub fn guard(data: &[u8]) {
     }
 }
 
+fn need(scope: &str) -> Requirement {
+    Requirement::scope(fixture::scope(scope))
+}
+
 fn check(request: &HttpRequest) {
-    match GUARD.check(request, &fixture::scope("read"), NOW) {
+    let checked = GUARD.check(request, &need("read"), NOW);
+    // What is remembered makes no difference.
+    let mut cache = AccessCache::new(8);
+    for _ in 0..2 {
+        assert_eq!(GUARD.check_in(request, &need("read"), NOW, &mut cache), checked);
+    }
+    match checked {
         Ok(access) => {
             assert_access(&access);
             let fields: Vec<_> = request.headers.all("authorization").collect();
@@ -77,7 +87,7 @@ fn check(request: &HttpRequest) {
         }
         Err(rejection) => assert_rejection(&rejection),
     }
-    let wider = GUARD.check(request, &fixture::scope("read write"), NOW);
+    let wider = GUARD.check(request, &need("read write"), NOW);
     assert_rejection(&wider.expect_err("a scope that no token has"));
 }
 
@@ -100,8 +110,8 @@ fn assert_rejection(rejection: &Rejection) {
 pub fn introspection_response(data: &[u8]) {
     static INTROSPECTION: LazyLock<Introspection> = LazyLock::new(|| {
         let id = ClientId::parse("api").unwrap();
-        let endpoint = "https://as.example/introspect";
-        Introspection::new(issuer(), endpoint, id, SecretString::from("secret")).unwrap()
+        let credentials = Credentials::client_secret_basic(id, SecretString::from("secret"));
+        Introspection::new(issuer(), "https://as.example/introspect", credentials).unwrap()
     });
     let answer =
         |status| HttpResponse::new(status).with_header("Content-Type", "application/json").with_body(data);
@@ -109,7 +119,7 @@ pub fn introspection_response(data: &[u8]) {
     let Ok(introspected) = INTROSPECTION.response(&answer(200)) else { return };
     let body: Value = serde_json::from_slice(data).expect("an answer that was read");
     assert_eq!(body["active"], introspected.is_active());
-    let access = match GUARD.accept_introspected(&introspected, &fixture::scope("read"), NOW) {
+    let access = match GUARD.accept_introspected(&introspected, &need("read"), NOW) {
         Ok(access) => access,
         Err(rejection) => return assert_rejection(&rejection),
     };

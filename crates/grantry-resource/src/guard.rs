@@ -1,32 +1,37 @@
-//! From a request to access.
+//! What a resource server checks, and its answer to a request.
 
-use alloc::string::String;
+use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use grantry_core::bearer::Places;
-use grantry_core::{ClientId, HttpRequest, Issuer, Scope, SecretString, UnixTime};
-use grantry_jwt::{Claim, JwkSet, Verified, Verifier, VerifyError};
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
+use grantry_core::{HttpRequest, Issuer, SecretString, UnixTime};
+use grantry_jwt::{Advice, JwkSet, Verifier, Wanted};
 
-use crate::access::TokenContents;
-use crate::introspection::{AbsentAudience, Expected};
-use crate::{Access, Introspected, Reason, Rejection};
+use crate::check::Check;
+use crate::introspected::{AbsentAudience, Expected};
+use crate::keys::{Fetched, Halt, Held, KeySource, Pause};
+use crate::trusted::Trusted;
+use crate::{Access, AccessCache, Introspected, Reason, Rejection, Requirement, Verdict};
 
-/// Checks the requests to one protected resource, whose tokens come from one issuer.
+/// Checks the requests to one protected resource.
 ///
-/// A guard is immutable. To change the keys while running, swap an `Arc<Guard>` for one made by
-/// [`Guard::with_keys`].
+/// A guard is immutable and cheap to clone. To change its keys while running, swap it for one made by
+/// [`Guard::with_keys`], or let [`Guard::check_fetched`] ask for them.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    issuer: Issuer,
-    audience: String,
+    rules: Arc<Rules>,
+}
+
+/// What a guard was made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// At least one.
+    pub(crate) trusted: Vec<Trusted>,
+    pub(crate) leeway: Duration,
+    audiences: Vec<String>,
     realm: String,
-    leeway: Duration,
     places: Places,
     absent_audience: AbsentAudience,
-    verifier: Verifier,
-    keys: JwkSet,
 }
 
 impl Guard {
@@ -35,49 +40,57 @@ impl Guard {
 
     /// Makes a guard that takes tokens of `issuer` for `audience`, both compared byte for byte, and
     /// reads them from the `Authorization` field alone. The realm of its challenges is the audience.
-    /// `keys` are this issuer's set and no other's: each of them signs whatever the issuer says.
+    /// `keys` are this issuer's set and no other's: each of them signs whatever the issuer says. It stays empty
+    /// for [`Guard::check_fetched`].
     #[must_use]
-    pub fn new(issuer: Issuer, audience: impl Into<String>, keys: JwkSet) -> Self {
+    pub fn new(issuer: Issuer, audience: impl Into<String>, keys: impl Into<Arc<JwkSet>>) -> Self {
         let audience = audience.into();
-        // RFC 9068 section 2.2; `iss`, `aud` and `exp` are required by the verifier itself.
-        let verifier = ["sub", "client_id", "iat", "jti"]
-            .into_iter()
-            .fold(Verifier::new(issuer.as_str(), audience.as_str()).with_typ("at+jwt"), Verifier::require);
-        Self {
-            issuer,
-            realm: audience.clone(),
-            audience,
+        let rules = Rules {
+            trusted: alloc::vec![Trusted::new(issuer, keys.into())],
             leeway: Duration::ZERO,
+            realm: audience.clone(),
+            audiences: alloc::vec![audience],
             places: Places::new(),
             absent_audience: AbsentAudience::Refused,
-            verifier,
-            keys,
-        }
+        };
+        Self { rules: Arc::new(rules) }.edit(|_| ())
+    }
+
+    /// Also takes tokens of another issuer, checked with that issuer's keys alone: no key of one issuer signs for
+    /// another ([RFC 8725 section 3.8](https://www.rfc-editor.org/rfc/rfc8725#section-3.8)).
+    #[must_use]
+    pub fn also_issuer(self, issuer: Issuer, keys: impl Into<Arc<JwkSet>>) -> Self {
+        self.edit(|rules| {
+            rules.trusted.retain(|trusted| trusted.issuer != issuer);
+            rules.trusted.push(Trusted::new(issuer, keys.into()));
+        })
+    }
+
+    /// Also takes tokens for another audience, a former name of this resource for instance.
+    #[must_use]
+    pub fn also_audience(self, audience: impl Into<String>) -> Self {
+        self.edit(|rules| rules.audiences.push(audience.into()))
     }
 
     /// Sets the realm that challenges name
     /// ([RFC 9110 section 11.5](https://www.rfc-editor.org/rfc/rfc9110#section-11.5)).
     #[must_use]
-    pub fn with_realm(mut self, realm: impl Into<String>) -> Self {
-        self.realm = realm.into();
-        self
+    pub fn with_realm(self, realm: impl Into<String>) -> Self {
+        self.edit(|rules| rules.realm = realm.into())
     }
 
     /// Allows clocks to differ, in whole seconds; the default is none, and more than
     /// [`Guard::MAX_LEEWAY`] counts as that.
     #[must_use]
-    pub fn with_leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway.min(Self::MAX_LEEWAY);
-        self.verifier = self.verifier.with_leeway(leeway);
-        self
+    pub fn with_leeway(self, leeway: Duration) -> Self {
+        self.edit(|rules| rules.leeway = leeway.min(Self::MAX_LEEWAY))
     }
 
     /// Also takes a token from the parameter `access_token` of a form in the body of a POST, PUT or
     /// PATCH ([RFC 6750 section 2.2](https://www.rfc-editor.org/rfc/rfc6750#section-2.2)).
     #[must_use]
-    pub const fn allow_form_body(mut self) -> Self {
-        self.places = self.places.allow_form_body();
-        self
+    pub fn allow_form_body(self) -> Self {
+        self.edit(|rules| rules.places = rules.places.allow_form_body())
     }
 
     /// Also takes a token from the parameter `access_token` of the query, where logs, histories and
@@ -85,9 +98,8 @@ impl Guard {
     /// ([RFC 6750 section 5.3](https://www.rfc-editor.org/rfc/rfc6750#section-5.3)). The host marks
     /// its answers `Cache-Control: private`.
     #[must_use]
-    pub const fn danger_allow_query(mut self) -> Self {
-        self.places = self.places.danger_allow_query();
-        self
+    pub fn danger_allow_query(self) -> Self {
+        self.edit(|rules| rules.places = rules.places.danger_allow_query())
     }
 
     /// Also accepts introspection answers that name no audience, for a server that sends none: then a
@@ -95,29 +107,73 @@ impl Guard {
     /// ([RFC 9700 section 2.3](https://www.rfc-editor.org/rfc/rfc9700#section-2.3)). An `aud` that is
     /// there still counts.
     #[must_use]
-    pub const fn danger_optional_introspected_audience(mut self) -> Self {
-        self.absent_audience = AbsentAudience::Accepted;
-        self
+    pub fn danger_optional_introspected_audience(self) -> Self {
+        self.edit(|rules| rules.absent_audience = AbsentAudience::Accepted)
     }
 
-    /// Replaces the keys of the issuer: this issuer's set and no other's.
+    /// Replaces the keys of one of the guard's issuers: this issuer's set and no other's.
     #[must_use]
-    pub fn with_keys(mut self, keys: JwkSet) -> Self {
-        self.keys = keys;
-        self
+    pub fn with_keys(self, issuer: &Issuer, keys: impl Into<Arc<JwkSet>>) -> Self {
+        self.edit(|rules| {
+            if let Some(trusted) = rules.trusted.iter_mut().find(|trusted| trusted.issuer == *issuer) {
+                trusted.keys = keys.into();
+            }
+        })
     }
 
-    /// Checks a request that carries a JWT access token and needs the scope `required`.
+    /// Checks a request that carries a JWT access token, with the keys that the guard holds.
     ///
     /// # Errors
     ///
     /// [`Rejection`], whose [`Reason`] names the first rule that the request or its token breaks.
-    /// [`VerifyError::UnknownKey`] is the one that newer keys may cure.
-    pub fn check(&self, request: &HttpRequest, required: &Scope, now: UnixTime) -> Result<Access, Rejection> {
-        let token = self.bearer_token(request)?;
-        self.read(&token, now)
-            .and_then(|contents| contents.allow(required))
-            .map_err(|reason| self.reject(reason, required))
+    pub fn check(
+        &self,
+        request: &HttpRequest,
+        required: &Requirement,
+        now: UnixTime,
+    ) -> Result<Access, Rejection> {
+        self.check_in(request, required, now, &mut AccessCache::new(0))
+    }
+
+    /// Checks a request as [`Guard::check`] does, and remembers its token: a repeated one costs one digest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Guard::check`].
+    pub fn check_in(
+        &self,
+        request: &HttpRequest,
+        required: &Requirement,
+        now: UnixTime,
+        cache: &mut AccessCache,
+    ) -> Result<Access, Rejection> {
+        self.decide(request, required, now, cache, &mut Held).map_err(|halt| match halt {
+            Halt::Refused(reason) => self.reject(reason, required),
+            Halt::Paused(never) => match never {},
+        })
+    }
+
+    /// Checks a request as [`Guard::check_in`] does, with keys that the host fetches, from a
+    /// [`JwksCache`](grantry_jwt::JwksCache) for each issuer. What the guard holds is not asked.
+    ///
+    /// `advise` answers which keys of an issuer serve now: it locks the cache of that issuer for
+    /// [`JwksCache::advise`](grantry_jwt::JwksCache::advise) and returns what that says, at once. It is asked for any
+    /// key first, and when the token names a key that is not there, once more for that one; so a rotation is noticed
+    /// by the first token under the new key. The crate page has the whole loop.
+    pub fn check_fetched(
+        &self,
+        request: &HttpRequest,
+        required: &Requirement,
+        now: UnixTime,
+        cache: &mut AccessCache,
+        mut advise: impl FnMut(&Issuer, Wanted<'_>) -> Advice,
+    ) -> Verdict {
+        match self.decide(request, required, now, cache, &mut Fetched(&mut advise)) {
+            Ok(access) => Verdict::Granted(access),
+            Err(Halt::Refused(reason)) => Verdict::Rejected(self.reject(reason, required)),
+            Err(Halt::Paused(Pause::Fetch { issuer, ticket })) => Verdict::Fetch { issuer, ticket },
+            Err(Halt::Paused(Pause::Unavailable { until })) => Verdict::Unavailable { until },
+        }
     }
 
     /// Finds the bearer token of a request and checks nothing but its grammar: for opaque tokens,
@@ -128,13 +184,12 @@ impl Guard {
     /// [`Rejection`] when there is not exactly one token of the right grammar
     /// ([RFC 6750 section 2](https://www.rfc-editor.org/rfc/rfc6750#section-2)).
     pub fn bearer_token(&self, request: &HttpRequest) -> Result<SecretString, Rejection> {
-        self.places.find(request).map_err(|error| self.reject(error.into(), &Scope::empty()))
+        self.rules.places.find(request).map_err(|error| self.reject(error.into(), &Requirement::none()))
     }
 
-    /// Checks what the authorization server answered about the token of a request that needs the
-    /// scope `required`.
+    /// Checks what the authorization server answered about the token of a request.
     ///
-    /// The answer comes from the guard's issuer, names its audience and says `token_type` Bearer, by
+    /// The answer comes from one of the guard's issuers, names its audience and says `token_type` Bearer, by
     /// which an access token differs from a refresh token
     /// ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
     ///
@@ -144,56 +199,50 @@ impl Guard {
     pub fn accept_introspected(
         &self,
         introspected: &Introspected,
-        required: &Scope,
+        required: &Requirement,
         now: UnixTime,
     ) -> Result<Access, Rejection> {
         let expected = Expected {
-            issuer: &self.issuer,
-            audience: &self.audience,
-            absent_audience: self.absent_audience,
-            leeway: self.leeway,
+            audiences: &self.rules.audiences,
+            absent_audience: self.rules.absent_audience,
+            leeway: self.rules.leeway,
         };
-        introspected
-            .contents(&expected, now)
-            .and_then(|contents| contents.allow(required))
+        let issuer = self.issuers().find(|issuer| *issuer == introspected.issuer());
+        issuer
+            .ok_or(Reason::OtherIssuer)
+            .and_then(|_| introspected.access(&expected, now))
+            .and_then(|access| required.check(&access, self.rules.leeway, now).map(|()| access))
             .map_err(|reason| self.reject(reason, required))
     }
 
-    // RFC 9068 section 4.
-    fn read(&self, token: &SecretString, now: UnixTime) -> Result<TokenContents, Reason> {
-        let verified: Verified<'_, AccessTokenClaims> =
-            self.verifier.verify(token.expose(), &self.keys, now).map_err(Reason::Token)?;
-        let registered = verified.registered();
-        // RFC 7519 section 4.1.2: an empty `sub` identifies nobody.
-        let subject = registered
-            .subject()
-            .filter(|subject| !subject.is_empty())
-            .ok_or(Reason::Token(VerifyError::MalformedClaim(Claim::Subject)))?;
-        let (subject, token_id) = (subject.into(), registered.jwt_id().map(String::from));
-        let expires_at = registered.expiration();
-        let AccessTokenClaims { client_id, scope, cnf } = verified.into_claims();
-        if cnf.is_some() {
-            return Err(Reason::SenderConstrained);
-        }
-        Ok(TokenContents { subject, client_id, scope, expires_at, token_id })
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &Issuer> {
+        self.rules.trusted.iter().map(|trusted| &trusted.issuer)
     }
 
-    fn reject(&self, reason: Reason, required: &Scope) -> Rejection {
-        Rejection::new(reason, &self.realm, required)
+    fn decide<K: KeySource>(
+        &self,
+        request: &HttpRequest,
+        required: &Requirement,
+        now: UnixTime,
+        cache: &mut AccessCache,
+        keys: &mut K,
+    ) -> Result<Access, Halt<K::Pause>> {
+        let rules = &self.rules;
+        let checked = rules.places.lend(request, |token| Check { rules, now, cache }.run(token, keys));
+        let access = checked.map_err(|error| Halt::Refused(error.into()))??;
+        required.check(&access, rules.leeway, now).map_err(Halt::Refused)?;
+        Ok(access)
     }
-}
 
-/// The claims of RFC 9068 section 2.2 that RFC 7519 does not register.
-#[derive(Deserialize)]
-struct AccessTokenClaims {
-    client_id: ClientId,
-    #[serde(default)]
-    scope: Scope,
-    /// RFC 7800 section 3.1: whatever its value, the token is not for a bearer.
-    #[serde(default, deserialize_with = "present")]
-    cnf: Option<IgnoredAny>,
-}
+    fn reject(&self, reason: Reason, required: &Requirement) -> Rejection {
+        Rejection::new(reason, &self.rules.realm, required)
+    }
 
-fn present<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<IgnoredAny>, D::Error> {
-    IgnoredAny::deserialize(reader).map(Some)
+    fn edit(mut self, change: impl FnOnce(&mut Rules)) -> Self {
+        let rules = Arc::make_mut(&mut self.rules);
+        change(rules);
+        let (audiences, leeway) = (&rules.audiences, rules.leeway);
+        rules.trusted.iter_mut().for_each(|trusted| trusted.prepare(audiences, leeway));
+        self
+    }
 }

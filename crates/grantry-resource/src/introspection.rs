@@ -1,19 +1,13 @@
 //! Asking the authorization server about an opaque token
 //! ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
 
-use alloc::{string::String, vec::Vec};
-use core::time::Duration;
+use alloc::string::String;
 
 use grantry_core::json::{self, JsonError};
-use grantry_core::{
-    ClientId, ErrorCode, HttpRequest, HttpResponse, Issuer, Scope, SecretString, UnixTime, basic_credentials,
-    form,
-};
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
+use grantry_core::{ErrorCode, HttpRequest, HttpResponse, Issuer, SecretString};
+use serde::Deserialize;
 
-use crate::Reason;
-use crate::access::TokenContents;
+use crate::{Credentials, Introspected};
 
 /// The introspection endpoint of an authorization server, and how this resource server signs in there.
 ///
@@ -24,8 +18,7 @@ use crate::access::TokenContents;
 pub struct Introspection {
     issuer: Issuer,
     endpoint: String,
-    client_id: ClientId,
-    client_secret: SecretString,
+    credentials: Credentials,
 }
 
 impl Introspection {
@@ -43,12 +36,11 @@ impl Introspection {
     pub fn new(
         issuer: Issuer,
         endpoint: impl Into<String>,
-        client_id: ClientId,
-        client_secret: SecretString,
+        credentials: Credentials,
     ) -> Result<Self, EndpointError> {
         // The rules for the URL of an issuer are the rules wanted here.
         let endpoint = Issuer::parse(endpoint).map_err(|_| EndpointError)?;
-        Ok(Self { issuer, endpoint: endpoint.as_str().into(), client_id, client_secret })
+        Ok(Self { issuer, endpoint: endpoint.as_str().into(), credentials })
     }
 
     /// Names an endpoint that may also be `http` on this machine's loopback interface, for
@@ -60,20 +52,17 @@ impl Introspection {
     pub fn danger_loopback_http(
         issuer: Issuer,
         endpoint: impl Into<String>,
-        client_id: ClientId,
-        client_secret: SecretString,
+        credentials: Credentials,
     ) -> Result<Self, EndpointError> {
         let endpoint = Issuer::danger_loopback_http(endpoint).map_err(|_| EndpointError)?;
-        Ok(Self { issuer, endpoint: endpoint.as_str().into(), client_id, client_secret })
+        Ok(Self { issuer, endpoint: endpoint.as_str().into(), credentials })
     }
 
     /// Writes the request about a token
-    /// ([RFC 7662 section 2.1](https://www.rfc-editor.org/rfc/rfc7662#section-2.1)), with HTTP Basic.
+    /// ([RFC 7662 section 2.1](https://www.rfc-editor.org/rfc/rfc7662#section-2.1)).
     #[must_use]
     pub fn request(&self, token: &SecretString) -> HttpRequest {
-        let parameters = [("token", token.expose()), ("token_type_hint", "access_token")];
-        HttpRequest::form(self.endpoint.as_str(), form::encode(parameters))
-            .with_header("Authorization", basic_credentials(&self.client_id, &self.client_secret).expose())
+        self.request_for(token, JSON)
     }
 
     /// Reads the answer ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
@@ -83,92 +72,14 @@ impl Introspection {
     /// [`IntrospectionError`]: the server gave no answer about the token. The host then answers 503,
     /// never as if the token were good, and never as if it were bad.
     pub fn response(&self, response: &HttpResponse) -> Result<Introspected, IntrospectionError> {
-        if response.status != 200 {
-            return Err(refusal(response));
-        }
-        if !is_json(response) {
-            return Err(IntrospectionError::ContentType);
-        }
-        let Activity { active } = json::object_from_slice(&response.body, Self::MAX_BYTES)?;
-        if !active {
-            return Ok(Introspected { issuer: self.issuer.clone(), answer: None });
-        }
-        let answer = json::object_from_slice(&response.body, Self::MAX_BYTES)?;
-        Ok(Introspected { issuer: self.issuer.clone(), answer: Some(answer) })
-    }
-}
-
-/// What an authorization server said about a token; only [`Introspection::response`] makes one.
-///
-/// It is no access: [`Guard::accept_introspected`](crate::Guard::accept_introspected) checks issuer,
-/// audience, time and scope.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Introspected {
-    issuer: Issuer,
-    answer: Option<Answer>,
-}
-
-impl Introspected {
-    /// Tells whether the server called the token active, its times not compared yet.
-    #[must_use]
-    pub const fn is_active(&self) -> bool {
-        self.answer.is_some()
+        let text = body(response, JSON)?;
+        Ok(Introspected::from_answer(&self.issuer, text)?)
     }
 
-    /// Returns the first second in which the answer is void, the end of any cache
-    /// ([RFC 7662 section 4](https://www.rfc-editor.org/rfc/rfc7662#section-4)).
-    #[must_use]
-    pub fn expires_at(&self) -> Option<UnixTime> {
-        self.answer.as_ref().and_then(|answer| answer.exp)
+    pub(crate) fn request_for(&self, token: &SecretString, accept: &str) -> HttpRequest {
+        let parameters = [("token", token.expose()), ("token_type_hint", "access_token")];
+        self.credentials.request(&self.endpoint, parameters, accept)
     }
-
-    pub(crate) fn contents(&self, expected: &Expected<'_>, now: UnixTime) -> Result<TokenContents, Reason> {
-        let is_current = |answer: &&Answer| answer.is_current(expected.leeway, now);
-        let answer = self.answer.as_ref().filter(is_current).ok_or(Reason::Inactive)?;
-        // RFC 8725 section 3.8: a server speaks for its own tokens, whatever `iss` it writes.
-        let names_another = answer.iss.as_ref().is_some_and(|iss| iss != expected.issuer.as_str());
-        if self.issuer != *expected.issuer || names_another {
-            return Err(Reason::OtherIssuer);
-        }
-        match &answer.aud {
-            Some(aud) if aud.contains(expected.audience) => {}
-            None if expected.absent_audience == AbsentAudience::Accepted => {}
-            Some(_) | None => return Err(Reason::OtherAudience),
-        }
-        if answer.cnf.is_some() {
-            return Err(Reason::SenderConstrained);
-        }
-        // RFC 7662 section 2.2: a refresh token is active, too; its answer has no type of RFC 6749 section 7.1.
-        if !answer.token_type.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("Bearer")) {
-            return Err(Reason::NotBearer);
-        }
-        let subject = answer.sub.clone().filter(|subject| !subject.is_empty());
-        let (Some(subject), Some(client_id)) = (subject, answer.client_id.clone()) else {
-            return Err(Reason::Anonymous);
-        };
-        Ok(TokenContents {
-            subject,
-            client_id,
-            scope: answer.scope.clone().unwrap_or_default(),
-            expires_at: answer.exp,
-            token_id: answer.jti.clone(),
-        })
-    }
-}
-
-/// What the answer about a token has to agree with.
-pub(crate) struct Expected<'a> {
-    pub(crate) issuer: &'a Issuer,
-    pub(crate) audience: &'a str,
-    pub(crate) absent_audience: AbsentAudience,
-    pub(crate) leeway: Duration,
-}
-
-/// What becomes of an answer that names no audience.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AbsentAudience {
-    Refused,
-    Accepted,
 }
 
 /// Why an answer says nothing about the token.
@@ -183,7 +94,7 @@ pub enum IntrospectionError {
     #[error("the introspection was answered with status {0} (RFC 7662 section 2.2)")]
     Status(u16),
     /// The body is not declared as `application/json`.
-    #[error("the introspection answer is not declared as JSON (RFC 7662 section 2.2)")]
+    #[error("the introspection answer is not declared as what was asked for (RFC 7662 section 2.2)")]
     ContentType,
     /// The body is not one strict JSON object with a boolean `active`, or a member has another type.
     #[error("the introspection answer cannot be read (RFC 7662 section 2.2): {0}")]
@@ -199,74 +110,37 @@ pub enum IntrospectionError {
 pub struct EndpointError;
 
 #[derive(Deserialize)]
-struct Activity {
-    active: bool,
-}
-
-/// The members of RFC 7662 section 2.2 that count here; one that is `null` counts as absent, but for
-/// `cnf`: whatever its value, the token is not for a bearer (RFC 7800 section 3.1).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-struct Answer {
-    iss: Option<String>,
-    aud: Option<Audience>,
-    sub: Option<String>,
-    client_id: Option<ClientId>,
-    scope: Option<Scope>,
-    token_type: Option<String>,
-    exp: Option<UnixTime>,
-    nbf: Option<UnixTime>,
-    jti: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    cnf: Option<Present>,
-}
-
-impl Answer {
-    fn is_current(&self, leeway: Duration, now: UnixTime) -> bool {
-        self.exp.is_none_or(|exp| now < exp.saturating_add(leeway))
-            && self.nbf.is_none_or(|nbf| nbf <= now.saturating_add(leeway))
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Audience {
-    fn contains(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Several(several) => several.iter().any(|one| one == audience),
-        }
-    }
-}
-
-/// A member that is there, whatever its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Present;
-
-fn present<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Present>, D::Error> {
-    IgnoredAny::deserialize(reader).map(|_| Some(Present))
-}
-
-#[derive(Deserialize)]
 struct Refusal {
     error: String,
 }
 
+const JSON: &str = "application/json";
+
+/// Returns the body of an answer that is one, declared as it should be.
+pub(crate) fn body<'r>(response: &'r HttpResponse, media_type: &str) -> Result<&'r str, IntrospectionError> {
+    if response.status != 200 {
+        return Err(refusal(response));
+    }
+    if !is_declared(response, media_type) {
+        return Err(IntrospectionError::ContentType);
+    }
+    if response.body.len() > Introspection::MAX_BYTES {
+        return Err(JsonError::TooLong.into());
+    }
+    core::str::from_utf8(&response.body).map_err(|_| JsonError::Syntax.into())
+}
+
 fn refusal(response: &HttpResponse) -> IntrospectionError {
     let refusal = json::object_from_slice::<Refusal>(&response.body, Introspection::MAX_BYTES);
-    let code =
-        refusal.ok().filter(|_| is_json(response)).and_then(|refusal| ErrorCode::parse(&refusal.error));
+    let code = refusal
+        .ok()
+        .filter(|_| is_declared(response, JSON))
+        .and_then(|refusal| ErrorCode::parse(&refusal.error));
     code.map_or(IntrospectionError::Status(response.status), IntrospectionError::Refused)
 }
 
 // RFC 9110 section 8.3.1: a media type compares without regard to case, parameters aside.
-fn is_json(response: &HttpResponse) -> bool {
+fn is_declared(response: &HttpResponse, wanted: &str) -> bool {
     let media_type = response.headers.only("Content-Type").and_then(|value| value.split(';').next());
-    media_type.is_some_and(|media_type| {
-        media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/json")
-    })
+    media_type.is_some_and(|media_type| media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case(wanted))
 }

@@ -5,8 +5,10 @@ use alloc::string::ToString;
 
 use grantry_core::bearer::BearerError;
 use grantry_core::form::FormError;
-use grantry_core::{Challenge, ErrorCode, HttpResponse, Scope};
+use grantry_core::{Challenge, ErrorCode, HttpResponse};
 use grantry_jwt::VerifyError;
+
+use crate::Requirement;
 
 /// A refused request: what the client is told, and the reason for the host's log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,8 +19,9 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    pub(crate) fn new(reason: Reason, realm: &str, required: &Scope) -> Self {
-        Self { reason, challenge: reason.fault().challenge(realm, required) }
+    pub(crate) fn new(reason: Reason, realm: &str, required: &Requirement) -> Self {
+        let challenge = Challenge::new("Bearer").with_realm(realm);
+        Self { reason, challenge: reason.fault().challenge(challenge, required) }
     }
 
     /// Returns the rule that the request breaks. It is for logs and tests, not for the client.
@@ -101,6 +104,14 @@ pub enum Reason {
     /// ([RFC 6750 section 3.1](https://www.rfc-editor.org/rfc/rfc6750#section-3.1)).
     #[error("the token lacks a scope that the request needs (RFC 6750 section 3.1)")]
     InsufficientScope,
+    /// The person's login is of none of the authentication contexts that the request needs
+    /// ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
+    #[error("the login is of another authentication context than the request needs (RFC 9470 section 3)")]
+    WeakAuthentication,
+    /// The person's login is longer ago than the request needs, or the token does not tell
+    /// ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
+    #[error("the login is longer ago than the request needs (RFC 9470 section 3)")]
+    OldAuthentication,
 }
 
 impl Reason {
@@ -119,6 +130,7 @@ impl Reason {
             | Self::NotBearer
             | Self::Anonymous => Fault::Token,
             Self::InsufficientScope => Fault::Scope,
+            Self::WeakAuthentication | Self::OldAuthentication => Fault::Authentication,
         }
     }
 }
@@ -143,13 +155,14 @@ enum Fault {
     Request,
     Token,
     Scope,
+    Authentication,
 }
 
-// RFC 6750 section 3.1.
+// RFC 6750 section 3.1, RFC 9470 section 3.
 impl Fault {
     const fn status(self) -> u16 {
         match self {
-            Self::NoCredentials | Self::Token => 401,
+            Self::NoCredentials | Self::Token | Self::Authentication => 401,
             Self::Request => 400,
             Self::Scope => 403,
         }
@@ -161,11 +174,11 @@ impl Fault {
             Self::Request => Some(ErrorCode::InvalidRequest),
             Self::Token => Some(ErrorCode::InvalidToken),
             Self::Scope => Some(ErrorCode::InsufficientScope),
+            Self::Authentication => Some(ErrorCode::InsufficientUserAuthentication),
         }
     }
 
-    fn challenge(self, realm: &str, required: &Scope) -> Challenge {
-        let challenge = Challenge::new("Bearer").with_realm(realm);
+    fn challenge(self, challenge: Challenge, required: &Requirement) -> Challenge {
         let challenge = match self.error_code() {
             Some(code) => challenge.with_error(code),
             None => challenge,
@@ -177,9 +190,13 @@ impl Fault {
             Self::Token => challenge.with_error_description(
                 "The access token is expired, revoked, malformed or not for this resource",
             ),
-            Self::Scope => challenge
-                .with_error_description("The request needs a scope that the access token lacks")
-                .with_scope(required),
+            Self::Scope => required.add_scope(
+                challenge.with_error_description("The request needs a scope that the access token lacks"),
+            ),
+            Self::Authentication => {
+                let text = "The request needs a stronger or more recent login";
+                required.add_authentication(required.add_scope(challenge.with_error_description(text)))
+            }
         }
     }
 }

@@ -17,7 +17,7 @@
 //! ```
 //! use grantry::core::{HttpRequest, Issuer, Scope, UnixTime};
 //! use grantry::jwt::JwkSet;
-//! use grantry::resource::Guard;
+//! use grantry::resource::{Guard, Requirement};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let keys = JwkSet::parse(br#"{"keys":[]}"#)?; // what the server's jwks_uri answers
@@ -25,7 +25,8 @@
 //! let guard = Guard::new(issuer, "https://photos.example", keys);
 //!
 //! let request = HttpRequest::new("GET", "/photos");
-//! let rejection = guard.check(&request, &Scope::parse("photos.read")?, UnixTime::from_secs(0)).unwrap_err();
+//! let read = Requirement::scope(Scope::parse("photos.read")?);
+//! let rejection = guard.check(&request, &read, UnixTime::from_secs(0)).unwrap_err();
 //! assert_eq!(rejection.to_response().status, 401);
 //! # Ok(())
 //! # }

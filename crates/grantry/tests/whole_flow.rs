@@ -4,9 +4,9 @@
 mod support;
 
 use grantry::client::{AuthorizationRequest, Client, ClientAuthentication, Provider, TokenError, Tokens};
-use grantry::core::{ErrorCode, HttpRequest, HttpResponse, Scope, SecretString, UnixTime, form};
+use grantry::core::{ErrorCode, HttpRequest, HttpResponse, Scope, SecretString, UnixTime};
 use grantry::jwt::JwkSet;
-use grantry::resource::{Guard, Introspection, Reason, Subject};
+use grantry::resource::{Credentials, Guard, Introspection, Reason, Requirement, Subject};
 use grantry::server::{Answered, Approval, Authorization, MemoryStore, Policy, Server, run};
 use support::*;
 
@@ -99,17 +99,21 @@ impl World {
         let token = self.guard.bearer_token(&Self::api_request(tokens)).unwrap();
         let secret = SecretString::from("secret");
         let issuer = self.server.issuer().clone();
-        let introspection =
-            Introspection::new(issuer, "https://as.example/introspect", client_id("photos"), secret).unwrap();
+        let credentials = Credentials::client_secret_basic(client_id("photos"), secret);
+        let introspection = Introspection::new(issuer, "https://as.example/introspect", credentials).unwrap();
         let response = self.serve(&introspection.request(&token), at);
         let answer = introspection.response(&response).unwrap();
-        let needed = Scope::parse("read").unwrap();
+        let needed = need("read");
         let now = UnixTime::from_secs(START + at);
         self.guard
             .accept_introspected(&answer, &needed, now)
             .map(|_| ())
             .map_err(|rejection| rejection.reason())
     }
+}
+
+fn need(scope: &str) -> Requirement {
+    Requirement::scope(Scope::parse(scope).unwrap())
 }
 
 fn refused(result: Result<Tokens, TokenError>) -> Option<ErrorCode> {
@@ -120,13 +124,13 @@ fn refused(result: Result<Tokens, TokenError>) -> Option<ErrorCode> {
 #[test]
 fn a_login_a_refresh_an_alarm_and_a_revocation_between_the_three_roles() {
     let world = World::new(Policy::default());
-    let read = Scope::parse("read").unwrap();
+    let read = need("read");
     let tokens = world.log_in("openid read", 0);
     assert_eq!(tokens.id_token().unwrap().subject(), "alice");
 
     let access = world.guard.check(&World::api_request(&tokens), &read, UnixTime::from_secs(START)).unwrap();
     assert_eq!(*access.subject(), Subject::User("alice".into()));
-    let write = Scope::parse("write").unwrap();
+    let write = need("write");
     let rejection =
         world.guard.check(&World::api_request(&tokens), &write, UnixTime::from_secs(START)).unwrap_err();
     assert_eq!(rejection.status(), 403);
@@ -154,7 +158,7 @@ fn opaque_access_tokens_are_introspected_and_are_no_jwt() {
     let tokens = world.log_in("read", 0);
     assert!(tokens.access_token().expose().starts_with("gra_"));
     assert_eq!(world.introspected(&tokens, 1), Ok(()));
-    let read = Scope::parse("read").unwrap();
+    let read = need("read");
     let rejection =
         world.guard.check(&World::api_request(&tokens), &read, UnixTime::from_secs(START)).unwrap_err();
     assert_eq!(rejection.status(), 401);
@@ -167,22 +171,16 @@ fn rfc7662_2_2_a_refresh_token_is_no_access_at_an_api_that_is_its_own_client() {
     let world = World::new(opaque());
     let tokens = world.log_in("read", 0);
     let (issuer, secret) = (world.server.issuer().clone(), SecretString::from("secret"));
-    let introspection =
-        Introspection::new(issuer, "https://as.example/introspect", client_id("app"), secret).unwrap();
+    let credentials = Credentials::client_secret_post(client_id("app"), secret);
+    let introspection = Introspection::new(issuer, "https://as.example/introspect", credentials).unwrap();
     let accept = |token: &SecretString| {
         let bearer = format!("Bearer {}", token.expose());
         let request = HttpRequest::new("GET", "/photos").with_header("Authorization", bearer);
         let token = world.guard.bearer_token(&request).unwrap();
-        // `app` is registered with its secret in the body.
-        let parameters = [("token", token.expose()), ("client_id", "app"), ("client_secret", "secret")];
-        let asked = HttpRequest::form(introspection.request(&token).target, form::encode(parameters));
-        let introspected = introspection.response(&world.serve(&asked, 1)).unwrap();
+        let introspected = introspection.response(&world.serve(&introspection.request(&token), 1)).unwrap();
         assert!(introspected.is_active());
-        let access = world.guard.accept_introspected(
-            &introspected,
-            &Scope::parse("read").unwrap(),
-            UnixTime::from_secs(START + 1),
-        );
+        let access =
+            world.guard.accept_introspected(&introspected, &need("read"), UnixTime::from_secs(START + 1));
         access.map(drop).map_err(|rejection| rejection.reason())
     };
     assert_eq!(accept(tokens.access_token()), Ok(()));

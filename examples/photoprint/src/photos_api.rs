@@ -6,8 +6,8 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
-use grantry::core::{HttpResponse, Moment, Scope};
-use grantry::resource::{Access, Guard, Introspection, Subject};
+use grantry::core::{HttpResponse, Moment};
+use grantry::resource::{Access, Guard, Introspection, Requirement, Subject};
 use serde::{Deserialize, Serialize};
 
 use crate::landscape;
@@ -18,7 +18,7 @@ use crate::web::{self, BackChannel, Received};
 pub(crate) struct PhotosApi {
     pub(crate) guard: Guard,
     pub(crate) introspection: Introspection,
-    pub(crate) required: Scope,
+    pub(crate) required: Requirement,
     pub(crate) back_channel: BackChannel,
     pub(crate) narrator: Narrator,
 }

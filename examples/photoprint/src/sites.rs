@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use grantry::core::{ClientId, HttpRequest, Issuer, Moment, Scope, SecretBytes, SecretString};
 use grantry::jwt::{Algorithm, JwkSet, SigningKey};
-use grantry::resource::{Guard, Introspection};
+use grantry::resource::{Credentials, Guard, Introspection};
 use grantry::server::{
     ApplicationType, Client, ClientAuthentication, HandleKey, IntrospectionRight, MemoryStore, Policy,
     RedirectUri, RefreshTokens, SecretDigest, Server, Subject,
@@ -78,10 +78,9 @@ impl Sites {
             introspection: Introspection::danger_loopback_http(
                 issuer.clone(),
                 format!("{accounts_url}/introspect"),
-                ClientId::parse(API_ID)?,
-                secrets.api,
+                Credentials::client_secret_basic(ClientId::parse(API_ID)?, secrets.api),
             )?,
-            required: Scope::parse("photos.read")?,
+            required: Scope::parse("photos.read")?.into(),
             back_channel,
             narrator: narrator.clone(),
         };

@@ -1,6 +1,6 @@
 //! The vectors of `bearer.json`, and where a token may stand.
 
-use crate::common::{NOW, bearer, guard, scope};
+use crate::common::{NOW, bearer, guard, need};
 use grantry_core::form::FormError;
 use grantry_core::{ErrorCode, HttpRequest, SecretString};
 use grantry_jwt::VerifyError;
@@ -189,7 +189,7 @@ proptest! {
             request.with_header(name, value)
         });
         let guard = guard().allow_form_body().danger_allow_query();
-        let rejection = guard.check(&request.with_body(body), &scope("read"), NOW).unwrap_err();
+        let rejection = guard.check(&request.with_body(body), &need("read"), NOW).unwrap_err();
         let response = rejection.to_response();
         prop_assert!(matches!(response.status, 400 | 401));
         let challenge = response.headers.only("WWW-Authenticate").unwrap();

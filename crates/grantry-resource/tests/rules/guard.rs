@@ -3,15 +3,15 @@
 
 use core::time::Duration;
 
-use crate::common::{API, ISSUER, NOW, bearer, claims, guard, key, scope, token_with};
-use grantry_core::{HttpRequest, Issuer, Scope, SecretBytes, UnixTime};
+use crate::common::{API, ISSUER, NOW, bearer, claims, guard, issuer, key, need, scope, token_with};
+use grantry_core::{HttpRequest, Issuer, SecretBytes, UnixTime};
 use grantry_jwt::{Algorithm, Claim, JwkSet, SigningKey, VerifyError};
-use grantry_resource::{Access, Guard, Reason, Rejection, Subject};
+use grantry_resource::{Access, Guard, Reason, Rejection, Requirement, Subject};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn check(token: &str) -> Result<Access, Rejection> {
-    guard().check(&bearer(token), &scope("read"), NOW)
+    guard().check(&bearer(token), &need("read"), NOW)
 }
 
 fn reason(token: &str) -> Reason {
@@ -44,7 +44,7 @@ fn rfc9068_vectors() {
         .with_leeway(Duration::from_secs(config["leeway"].as_u64().unwrap()));
         let now = UnixTime::from_secs(vector["now"].as_u64().unwrap());
         let outcome =
-            guard.check(&bearer(&token), &scope("read"), now).map_err(|rejection| rejection.reason());
+            guard.check(&bearer(&token), &need("read"), now).map_err(|rejection| rejection.reason());
         let as_expected = match vector["reason"].as_str().unwrap() {
             "ok" => outcome.is_ok(),
             "typ" => outcome == Err(Reason::Token(VerifyError::Typ)),
@@ -122,7 +122,9 @@ fn rfc9068_4_issuer_audience_time_and_signature_are_checked() {
 fn leeway_moves_both_ends_and_no_further() {
     let guard = guard().with_leeway(Duration::from_secs(30));
     let at = |name, seconds| {
-        guard.check(&bearer(&token_with(name, json!(seconds))), &Scope::empty(), NOW).map_err(|r| r.reason())
+        guard
+            .check(&bearer(&token_with(name, json!(seconds))), &Requirement::none(), NOW)
+            .map_err(|r| r.reason())
     };
     assert!(at("exp", NOW.as_secs() - 29).is_ok());
     assert_eq!(at("exp", NOW.as_secs() - 30), Err(Reason::Token(VerifyError::Expired)));
@@ -134,8 +136,8 @@ fn leeway_moves_both_ends_and_no_further() {
 fn rfc7519_4_1_4_leeway_ends_at_ten_minutes() {
     let guard = guard().with_leeway(Duration::MAX);
     let ended = |seconds| bearer(&token_with("exp", json!(NOW.as_secs() - seconds)));
-    assert!(guard.check(&ended(599), &Scope::empty(), NOW).is_ok());
-    let rejection = guard.check(&ended(600), &Scope::empty(), NOW).unwrap_err();
+    assert!(guard.check(&ended(599), &Requirement::none(), NOW).is_ok());
+    let rejection = guard.check(&ended(600), &Requirement::none(), NOW).unwrap_err();
     assert_eq!(rejection.reason(), Reason::Token(VerifyError::Expired));
     assert_eq!(Guard::MAX_LEEWAY, Duration::from_secs(600));
 }
@@ -147,13 +149,13 @@ fn rfc6749_3_3_scope_is_compared_by_whole_tokens() {
         [("readwrite", "read"), ("read", "readwrite"), ("Read", "read"), ("", "read"), ("read", "read write")]
     {
         let token = token_with("scope", json!(granted));
-        let rejection = guard().check(&bearer(&token), &scope(required), NOW).unwrap_err();
+        let rejection = guard().check(&bearer(&token), &need(required), NOW).unwrap_err();
         assert_eq!(rejection.reason(), Reason::InsufficientScope, "{granted:?} {required:?}");
     }
     let without = token_with("scope", Value::Null);
     assert_eq!(reason(&without), Reason::InsufficientScope);
-    assert!(guard().check(&bearer(&without), &Scope::empty(), NOW).unwrap().scope().is_empty());
-    assert!(guard().check(&bearer(&token_with("scope", json!("b a"))), &scope("a b"), NOW).is_ok());
+    assert!(guard().check(&bearer(&without), &Requirement::none(), NOW).unwrap().scope().is_empty());
+    assert!(guard().check(&bearer(&token_with("scope", json!("b a"))), &need("a b"), NOW).is_ok());
 }
 
 /// CL-71.
@@ -189,14 +191,14 @@ fn rfc6750_3_1_a_refresh_token_is_no_access_token() {
 #[test]
 fn new_keys_take_the_place_of_the_old() {
     let next = SigningKey::from_secret(Algorithm::Hs256, &SecretBytes::from(vec![9; 32])).unwrap();
-    let rotated = guard().with_keys(JwkSet::from_keys([next.verifying_key()]));
-    let allow = |token: &str| rotated.check(&bearer(token), &Scope::empty(), NOW).is_ok();
+    let rotated = guard().with_keys(&issuer(ISSUER), JwkSet::from_keys([next.verifying_key()]));
+    let allow = |token: &str| rotated.check(&bearer(token), &Requirement::none(), NOW).is_ok();
     assert!(allow(&next.sign_claims(Some("at+jwt"), &claims()).unwrap()));
     assert!(!allow(&token_with("x", json!(1))));
     assert!(
         guard()
-            .with_keys(JwkSet::default())
-            .check(&bearer(&token_with("x", json!(1))), &Scope::empty(), NOW)
+            .with_keys(&issuer(ISSUER), JwkSet::default())
+            .check(&bearer(&token_with("x", json!(1))), &Requirement::none(), NOW)
             .is_err()
     );
 }
@@ -228,7 +230,7 @@ fn rfc6750_3_1_every_bad_token_gets_the_same_answer() {
 fn rfc6750_3_1_each_fault_has_its_status_and_challenge() {
     let guard = guard().with_realm("photos \"x\"");
     let answer = |request: &HttpRequest, required: &str| {
-        let response = guard.check(request, &scope(required), NOW).unwrap_err().to_response();
+        let response = guard.check(request, &need(required), NOW).unwrap_err().to_response();
         (response.status, response.headers.only("WWW-Authenticate").unwrap().to_owned())
     };
     let nobody = HttpRequest::new("GET", "/");

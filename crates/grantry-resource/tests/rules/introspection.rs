@@ -3,21 +3,26 @@
 
 use core::time::Duration;
 
-use crate::common::{API, ISSUER, NOW, guard, scope};
+use crate::common::{API, ISSUER, NOW, guard, issuer, need, scope};
 use grantry_core::form::{self, Form, Known};
 use grantry_core::json::JsonError;
-use grantry_core::{ClientId, ErrorCode, HttpResponse, Issuer, SecretString, UnixTime};
-use grantry_resource::{Access, Introspected, Introspection, IntrospectionError, Reason, Subject};
+use grantry_core::{ClientId, ErrorCode, HttpResponse, SecretString, UnixTime};
+use grantry_resource::{
+    Access, Credentials, Introspected, Introspection, IntrospectionError, Reason, Subject,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn introspection() -> Introspection {
-    let (id, secret) = (ClientId::parse("photos:api").unwrap(), SecretString::from("s3cret+&"));
-    Introspection::new(issuer(ISSUER), "https://as.example/introspect", id, secret).unwrap()
+    with(Credentials::client_secret_basic(client_id(), SecretString::from("s3cret+&")))
 }
 
-fn issuer(text: &str) -> Issuer {
-    Issuer::parse(text).unwrap()
+pub(crate) fn with(credentials: Credentials) -> Introspection {
+    Introspection::new(issuer(ISSUER), "https://as.example/introspect", credentials).unwrap()
+}
+
+pub(crate) fn client_id() -> ClientId {
+    ClientId::parse("photos:api").unwrap()
 }
 
 fn answer(status: u16, content_type: Option<&str>, body: &str) -> Result<Introspected, IntrospectionError> {
@@ -28,7 +33,7 @@ fn answer(status: u16, content_type: Option<&str>, body: &str) -> Result<Introsp
     })
 }
 
-fn read(body: &Value) -> Result<Introspected, IntrospectionError> {
+pub(crate) fn read(body: &Value) -> Result<Introspected, IntrospectionError> {
     answer(200, Some("application/json"), &body.to_string())
 }
 
@@ -43,7 +48,7 @@ fn active(name: &str, value: Value) -> Introspected {
 }
 
 fn accept(introspected: &Introspected) -> Result<Access, Reason> {
-    guard().accept_introspected(introspected, &scope("read"), NOW).map_err(|rejection| rejection.reason())
+    guard().accept_introspected(introspected, &need("read"), NOW).map_err(|rejection| rejection.reason())
 }
 
 #[test]
@@ -88,16 +93,35 @@ fn rfc7662_2_1_the_request_is_a_form_with_basic_credentials() {
 }
 
 #[test]
+fn rfc6749_2_3_1_a_secret_may_stand_in_the_form() {
+    let introspection = with(Credentials::client_secret_post(client_id(), SecretString::from("s3cret+&")));
+    let request = introspection.request(&SecretString::from("abc"));
+    assert_eq!(request.headers.only("Authorization"), None);
+    let known = Known { once: &["token", "token_type_hint", "client_id", "client_secret"], many: &[] };
+    let form = Form::from_request(&request, &known).unwrap();
+    assert_eq!(form.names().count(), 4);
+    assert_eq!((form.get("client_id"), form.get("client_secret")), (Some("photos:api"), Some("s3cret+&")));
+    assert_eq!(form.get("token"), Some("abc"));
+}
+
+#[test]
+fn rfc7662_2_1_an_access_token_may_take_the_place_of_a_secret() {
+    let introspection = with(Credentials::bearer(client_id(), SecretString::from("own-token")));
+    let request = introspection.request(&SecretString::from("abc"));
+    assert_eq!(request.headers.only("Authorization"), Some("Bearer own-token"));
+    assert_eq!(request.body, b"token=abc&token_type_hint=access_token");
+}
+
+#[test]
 fn rfc7662_4_a_token_travels_by_https_alone() {
-    let (id, secret) = (ClientId::parse("api").unwrap(), SecretString::from("s"));
-    let new = |url: &str| Introspection::new(issuer(ISSUER), url, id.clone(), secret.clone());
+    let credentials = Credentials::client_secret_basic(client_id(), SecretString::from("s"));
+    let new = |url: &str| Introspection::new(issuer(ISSUER), url, credentials.clone());
     for url in
         ["http://as.example/i", "http://127.0.0.1/i", "https://u@as.example/i", "https://as.example/i#f", "i"]
     {
         assert!(new(url).is_err(), "{url}");
     }
-    let local =
-        |url: &str| Introspection::danger_loopback_http(issuer(ISSUER), url, id.clone(), secret.clone());
+    let local = |url: &str| Introspection::danger_loopback_http(issuer(ISSUER), url, credentials.clone());
     assert!(local("http://127.0.0.1:8080/i").is_ok());
     assert!(local("http://as.example/i").is_err());
 }
@@ -120,6 +144,9 @@ fn rfc7662_2_2_nothing_but_a_strict_answer_is_an_answer() {
     for body in ["", "active", "<html>", r#"{"active":true"#] {
         assert_eq!(answer(200, json, body), Err(IntrospectionError::Json(JsonError::Syntax)), "{body}");
     }
+    // RL-04.
+    let deep = format!("{{\"active\":true,\"x\":{}", "[".repeat(60_000));
+    assert_eq!(answer(200, json, &deep), Err(IntrospectionError::Json(JsonError::Syntax)));
     let twice = r#"{"active":false,"active":true}"#;
     assert_eq!(answer(200, json, twice), Err(IntrospectionError::Json(JsonError::RepeatedMember)));
     let long = format!("{{\"active\":true,\"x\":\"{}\"}}", "x".repeat(Introspection::MAX_BYTES));
@@ -170,6 +197,7 @@ fn rfc7662_2_2_an_active_answer_becomes_access() {
     assert_eq!((access.client_id().as_str(), access.token_id()), ("app", Some("id-1")));
     assert_eq!(access.expires_at(), Some(UnixTime::from_secs(NOW.as_secs() + 60)));
     assert_eq!(access.scope(), &scope("photos read"));
+    assert_eq!(access.claims::<Value>().unwrap()["username"], "U");
     let client = accept(&active("sub", json!("app"))).unwrap();
     assert_eq!(client.subject(), &Subject::Client(ClientId::parse("app").unwrap()));
 }
@@ -219,7 +247,7 @@ fn rfc7662_2_2_an_answer_without_audience_or_type_is_about_no_access_token() {
     };
     let dangerous = guard().danger_optional_introspected_audience();
     let both = |edits: Value| {
-        let reason = dangerous.accept_introspected(&about(edits.clone()), &scope("read"), NOW);
+        let reason = dangerous.accept_introspected(&about(edits.clone()), &need("read"), NOW);
         (accept(&about(edits)).map(drop), reason.map(drop).map_err(|rejection| rejection.reason()))
     };
     assert_eq!(both(json!({})), (Err(Reason::OtherAudience), Err(Reason::NotBearer)));
@@ -232,8 +260,8 @@ fn rfc7662_2_2_an_answer_without_audience_or_type_is_about_no_access_token() {
 
 #[test]
 fn rfc8725_3_8_a_server_speaks_for_its_own_tokens_alone() {
-    let (id, secret) = (ClientId::parse("api").unwrap(), SecretString::from("s"));
-    let other = Introspection::new(issuer("https://b.example"), "https://b.example/i", id, secret).unwrap();
+    let credentials = Credentials::client_secret_basic(client_id(), SecretString::from("s"));
+    let other = Introspection::new(issuer("https://b.example"), "https://b.example/i", credentials).unwrap();
     for iss in [json!(ISSUER), json!("https://b.example"), Value::Null] {
         let body = json!({"active": true, "iss": iss, "aud": API, "sub": "user-1", "client_id": "app",
             "scope": "read", "token_type": "Bearer"});
@@ -250,7 +278,7 @@ fn rfc7519_4_1_5_the_leeway_counts_for_nbf_of_an_answer() {
     let at = |seconds| {
         let guard = guard().with_leeway(Duration::from_secs(seconds));
         guard
-            .accept_introspected(&early, &scope("read"), NOW)
+            .accept_introspected(&early, &need("read"), NOW)
             .map(drop)
             .map_err(|rejection| rejection.reason())
     };
@@ -264,7 +292,7 @@ fn rfc7662_4_a_kept_answer_ends_with_the_token() {
     let end = kept.expires_at().unwrap();
     let at = |guard: grantry_resource::Guard, seconds| {
         let now = UnixTime::from_secs(end.as_secs() + seconds);
-        guard.accept_introspected(&kept, &scope("read"), now).map_err(|rejection| rejection.reason())
+        guard.accept_introspected(&kept, &need("read"), now).map_err(|rejection| rejection.reason())
     };
     assert_eq!(at(guard(), 0), Err(Reason::Inactive));
     assert!(at(guard().with_leeway(Duration::from_secs(10)), 9).is_ok());
@@ -279,6 +307,11 @@ fn no_secret_is_printed() {
     let token = SecretString::from("hunter2token");
     let request = introspection().request(&token);
     let text = format!("{:?} {request:?} {:?}", introspection(), read(&json!({"active": "hunter2"})));
+    let others = [
+        Credentials::client_secret_post(client_id(), SecretString::from("s3cret")),
+        Credentials::bearer(client_id(), SecretString::from("s3cret")),
+    ];
+    let text = format!("{text} {others:?} {:?}", others.clone().map(|other| with(other).request(&token)));
     assert!(!text.contains("s3cret") && !text.contains("hunter2"), "{text}");
     assert!(!text.contains(&form::encode_component("s3cret+&")), "{text}");
 }
