@@ -13,7 +13,8 @@ use crate::{Credentials, Introspected};
 ///
 /// A flow in four steps: [`Guard::bearer_token`](crate::Guard::bearer_token), [`Introspection::request`],
 /// [`Introspection::response`], [`Guard::accept_introspected`](crate::Guard::accept_introspected). The
-/// host sends the request. It keeps an answer for the same token only: nothing in it names the token.
+/// host sends the request. It keeps an answer for the same token only, as
+/// [`IntrospectionCache`](crate::IntrospectionCache) does: nothing in it names the token.
 #[derive(Clone, Debug)]
 pub struct Introspection {
     issuer: Issuer,

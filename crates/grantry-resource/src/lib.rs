@@ -10,7 +10,7 @@
 //!   the host fetches.
 //! * Opaque tokens: [`Guard::bearer_token`] finds one, [`Introspection`] makes the request that asks
 //!   the authorization server and reads its answer
-//!   ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)), and
+//!   ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)), [`IntrospectionCache`] keeps it for a while, and
 //!   [`Guard::accept_introspected`] checks what it says.
 //! * Answers: [`Access`] says who the token speaks for. Only a guard makes one, so a handler that
 //!   takes an `Access` cannot be reached without the checks. [`Rejection`] is the response to send,
@@ -143,6 +143,7 @@ mod credentials;
 mod guard;
 mod introspected;
 mod introspection;
+mod introspection_cache;
 mod keys;
 mod rejection;
 mod remembered;
@@ -155,6 +156,7 @@ pub use credentials::Credentials;
 pub use guard::Guard;
 pub use introspected::Introspected;
 pub use introspection::{EndpointError, Introspection, IntrospectionError};
+pub use introspection_cache::IntrospectionCache;
 pub use keys::Verdict;
 pub use rejection::{Reason, Rejection};
 pub use requirement::Requirement;

@@ -9,5 +9,6 @@ mod common;
 mod fetched_keys;
 mod guard;
 mod introspection;
+mod introspection_cache;
 mod issuers;
 mod requirement;
