@@ -5,6 +5,7 @@ use core::fmt;
 
 use grantry_core::json::{self, JsonError};
 use grantry_core::{ClientId, Issuer, Scope, UnixTime, base64url};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// The proof that a request carries a good token that meets what the request needs.
@@ -150,6 +151,8 @@ pub(crate) enum Claims {
     Signed(Box<str>),
     /// The claims are the members of an answer.
     Answer(Box<str>),
+    /// The claims are the member `token_introspection` of a signed answer.
+    SignedAnswer(Box<str>),
 }
 
 impl Claims {
@@ -161,6 +164,17 @@ impl Claims {
                 json::object_from_slice(&payload, payload.len())
             }
             Self::Answer(text) => json::object_from_slice(text.as_bytes(), text.len()),
+            Self::SignedAnswer(text) => {
+                let claims: Introspection<T> = json::object_from_slice(text.as_bytes(), text.len())?;
+                Ok(claims.token_introspection)
+            }
         }
     }
+}
+
+/// RFC 9701 section 5
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+pub(crate) struct Introspection<T> {
+    pub(crate) token_introspection: T,
 }

@@ -33,10 +33,14 @@ impl Credentials {
     }
 
     /// Sends an access token of the resource server's own, which the host renews: made anew, the
-    /// [`Introspection`](crate::Introspection) has the new one. The identifier is not sent.
+    /// [`Introspection`](crate::Introspection) has the new one. The identifier is not sent; signed answers name it.
     #[must_use]
     pub const fn bearer(client_id: ClientId, access_token: SecretString) -> Self {
         Self { client_id, proof: Proof::Bearer(access_token) }
+    }
+
+    pub(crate) const fn client_id(&self) -> &ClientId {
+        &self.client_id
     }
 
     /// Writes a POST request with the form and the credentials.

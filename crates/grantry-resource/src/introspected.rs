@@ -8,12 +8,12 @@ use grantry_core::{ClientId, Issuer, Scope, UnixTime};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-use crate::access::{Claims, Contents};
+use crate::access::{Claims, Contents, Introspection as Member};
 use crate::trusted::Seconds;
 use crate::{Access, Reason, Subject};
 
 /// What an authorization server said about a token; only [`Introspection::response`](crate::Introspection::response)
-/// makes one. A clone shares what it holds.
+/// and [`SignedIntrospection::response`](crate::SignedIntrospection::response) make one. A clone shares what it holds.
 ///
 /// It is no access: [`Guard::accept_introspected`](crate::Guard::accept_introspected) checks issuer,
 /// audience, time and scope.
@@ -48,6 +48,20 @@ impl Introspected {
         let Activity { active } = json::object_from_slice(text.as_bytes(), text.len())?;
         let members = if active { Some(json::object_from_slice(text.as_bytes(), text.len())?) } else { None };
         Ok(Self::new(issuer, members, || Claims::Answer(text.into())))
+    }
+
+    /// Reads an answer whose members are in `token_introspection`
+    /// ([RFC 9701 section 5](https://www.rfc-editor.org/rfc/rfc9701#section-5)).
+    pub(crate) fn from_signed_answer(issuer: &Issuer, text: &str) -> Result<Self, JsonError> {
+        let Member { token_introspection: Activity { active } } =
+            json::object_from_slice(text.as_bytes(), text.len())?;
+        let members = if active {
+            let answer: Member<Members> = json::object_from_slice(text.as_bytes(), text.len())?;
+            Some(answer.token_introspection)
+        } else {
+            None
+        };
+        Ok(Self::new(issuer, members, || Claims::SignedAnswer(text.into())))
     }
 
     fn new(issuer: &Issuer, members: Option<Members>, claims: impl FnOnce() -> Claims) -> Self {

@@ -4,10 +4,11 @@
 use alloc::string::String;
 
 use grantry_core::json::{self, JsonError};
-use grantry_core::{ErrorCode, HttpRequest, HttpResponse, Issuer, SecretString};
+use grantry_core::{ClientId, ErrorCode, HttpRequest, HttpResponse, Issuer, SecretString};
+use grantry_jwt::VerifyError;
 use serde::Deserialize;
 
-use crate::{Credentials, Introspected};
+use crate::{Credentials, Introspected, SignedIntrospection};
 
 /// The introspection endpoint of an authorization server, and how this resource server signs in there.
 ///
@@ -59,6 +60,13 @@ impl Introspection {
         Ok(Self { issuer, endpoint: endpoint.as_str().into(), credentials })
     }
 
+    /// Asks for signed answers and takes no others
+    /// ([RFC 9701](https://www.rfc-editor.org/rfc/rfc9701)).
+    #[must_use]
+    pub fn signed(self) -> SignedIntrospection {
+        SignedIntrospection::new(self)
+    }
+
     /// Writes the request about a token
     /// ([RFC 7662 section 2.1](https://www.rfc-editor.org/rfc/rfc7662#section-2.1)).
     #[must_use]
@@ -75,6 +83,14 @@ impl Introspection {
     pub fn response(&self, response: &HttpResponse) -> Result<Introspected, IntrospectionError> {
         let text = body(response, JSON)?;
         Ok(Introspected::from_answer(&self.issuer, text)?)
+    }
+
+    pub(crate) const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    pub(crate) const fn client_id(&self) -> &ClientId {
+        self.credentials.client_id()
     }
 
     pub(crate) fn request_for(&self, token: &SecretString, accept: &str) -> HttpRequest {
@@ -94,12 +110,18 @@ pub enum IntrospectionError {
     /// The status is not 200.
     #[error("the introspection was answered with status {0} (RFC 7662 section 2.2)")]
     Status(u16),
-    /// The body is not declared as `application/json`.
+    /// The body is not declared as `application/json`, or a signed answer not as
+    /// `application/token-introspection+jwt`.
     #[error("the introspection answer is not declared as what was asked for (RFC 7662 section 2.2)")]
     ContentType,
     /// The body is not one strict JSON object with a boolean `active`, or a member has another type.
     #[error("the introspection answer cannot be read (RFC 7662 section 2.2): {0}")]
     Json(#[from] JsonError),
+    /// The signed answer is not one of the server for this resource server
+    /// ([RFC 9701 section 5](https://www.rfc-editor.org/rfc/rfc9701#section-5)). [`VerifyError::UnknownKey`] is the one
+    /// that newer keys may cure.
+    #[error("the signed introspection answer is refused (RFC 9701 section 5): {0}")]
+    Signed(VerifyError),
 }
 
 /// The introspection endpoint is not a URL that a token may be sent to.

@@ -11,7 +11,8 @@
 //! * Opaque tokens: [`Guard::bearer_token`] finds one, [`Introspection`] makes the request that asks
 //!   the authorization server and reads its answer
 //!   ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)), [`IntrospectionCache`] keeps it for a while, and
-//!   [`Guard::accept_introspected`] checks what it says.
+//!   [`Guard::accept_introspected`] checks what it says. [`SignedIntrospection`] takes signed answers alone
+//!   ([RFC 9701](https://www.rfc-editor.org/rfc/rfc9701)).
 //! * Answers: [`Access`] says who the token speaks for. Only a guard makes one, so a handler that
 //!   takes an `Access` cannot be reached without the checks. [`Rejection`] is the response to send,
 //!   and its [`Reason`] is for logs.
@@ -148,6 +149,7 @@ mod keys;
 mod rejection;
 mod remembered;
 mod requirement;
+mod signed_introspection;
 mod trusted;
 
 pub use access::{Access, Subject};
@@ -160,3 +162,4 @@ pub use introspection_cache::IntrospectionCache;
 pub use keys::Verdict;
 pub use rejection::{Reason, Rejection};
 pub use requirement::Requirement;
+pub use signed_introspection::SignedIntrospection;

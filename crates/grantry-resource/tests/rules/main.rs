@@ -12,3 +12,4 @@ mod introspection;
 mod introspection_cache;
 mod issuers;
 mod requirement;
+mod signed_introspection;
