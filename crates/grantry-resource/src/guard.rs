@@ -11,7 +11,7 @@ use crate::check::Check;
 use crate::introspected::{AbsentAudience, Expected};
 use crate::keys::{Fetched, Halt, Held, KeySource, Pause};
 use crate::trusted::Trusted;
-use crate::{Access, AccessCache, Introspected, Reason, Rejection, Requirement, Verdict};
+use crate::{Access, AccessCache, Introspected, Reason, Rejection, Requirement, ResourceMetadata, Verdict};
 
 /// Checks the requests to one protected resource.
 ///
@@ -30,7 +30,9 @@ pub(crate) struct Rules {
     pub(crate) leeway: Duration,
     audiences: Vec<String>,
     realm: String,
+    metadata_url: Option<String>,
     places: Places,
+    bearer_methods: Vec<&'static str>,
     absent_audience: AbsentAudience,
 }
 
@@ -50,7 +52,9 @@ impl Guard {
             leeway: Duration::ZERO,
             realm: audience.clone(),
             audiences: alloc::vec![audience],
+            metadata_url: None,
             places: Places::new(),
+            bearer_methods: alloc::vec!["header"],
             absent_audience: AbsentAudience::Refused,
         };
         Self { rules: Arc::new(rules) }.edit(|_| ())
@@ -79,6 +83,13 @@ impl Guard {
         self.edit(|rules| rules.realm = realm.into())
     }
 
+    /// Names the metadata of the resource in challenges, so that a client finds the authorization server
+    /// ([RFC 9728 section 5.1](https://www.rfc-editor.org/rfc/rfc9728#section-5.1)).
+    #[must_use]
+    pub fn with_metadata(self, metadata: &ResourceMetadata) -> Self {
+        self.edit(|rules| rules.metadata_url = Some(metadata.well_known_url()))
+    }
+
     /// Allows clocks to differ, in whole seconds; the default is none, and more than
     /// [`Guard::MAX_LEEWAY`] counts as that.
     #[must_use]
@@ -90,7 +101,7 @@ impl Guard {
     /// PATCH ([RFC 6750 section 2.2](https://www.rfc-editor.org/rfc/rfc6750#section-2.2)).
     #[must_use]
     pub fn allow_form_body(self) -> Self {
-        self.edit(|rules| rules.places = rules.places.allow_form_body())
+        self.edit(|rules| rules.allow("body", Places::allow_form_body))
     }
 
     /// Also takes a token from the parameter `access_token` of the query, where logs, histories and
@@ -99,7 +110,7 @@ impl Guard {
     /// its answers `Cache-Control: private`.
     #[must_use]
     pub fn danger_allow_query(self) -> Self {
-        self.edit(|rules| rules.places = rules.places.danger_allow_query())
+        self.edit(|rules| rules.allow("query", Places::danger_allow_query))
     }
 
     /// Also accepts introspection answers that name no audience, for a server that sends none: then a
@@ -219,6 +230,10 @@ impl Guard {
         self.rules.trusted.iter().map(|trusted| &trusted.issuer)
     }
 
+    pub(crate) fn bearer_methods(&self) -> &[&'static str] {
+        &self.rules.bearer_methods
+    }
+
     fn decide<K: KeySource>(
         &self,
         request: &HttpRequest,
@@ -235,7 +250,7 @@ impl Guard {
     }
 
     fn reject(&self, reason: Reason, required: &Requirement) -> Rejection {
-        Rejection::new(reason, &self.rules.realm, required)
+        Rejection::new(reason, &self.rules.realm, self.rules.metadata_url.as_deref(), required)
     }
 
     fn edit(mut self, change: impl FnOnce(&mut Rules)) -> Self {
@@ -244,5 +259,14 @@ impl Guard {
         let (audiences, leeway) = (&rules.audiences, rules.leeway);
         rules.trusted.iter_mut().for_each(|trusted| trusted.prepare(audiences, leeway));
         self
+    }
+}
+
+impl Rules {
+    fn allow(&mut self, method: &'static str, allow: impl Fn(Places) -> Places) {
+        self.places = allow(self.places);
+        if !self.bearer_methods.contains(&method) {
+            self.bearer_methods.push(method);
+        }
     }
 }

@@ -16,6 +16,8 @@
 //! * Answers: [`Access`] says who the token speaks for. Only a guard makes one, so a handler that
 //!   takes an `Access` cannot be reached without the checks. [`Rejection`] is the response to send,
 //!   and its [`Reason`] is for logs.
+//! * Discovery: [`ResourceMetadata`] is the document that tells clients which authorization servers there are
+//!   ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728)).
 //!
 //! It is not a middleware: the host hands in the request and sends the answer. It fetches no keys and
 //! has no clock. A token bound to a key of its client (`cnf`) is refused, never taken as a bearer
@@ -146,6 +148,7 @@ mod introspected;
 mod introspection;
 mod introspection_cache;
 mod keys;
+mod metadata;
 mod rejection;
 mod remembered;
 mod requirement;
@@ -160,6 +163,7 @@ pub use introspected::Introspected;
 pub use introspection::{EndpointError, Introspection, IntrospectionError};
 pub use introspection_cache::IntrospectionCache;
 pub use keys::Verdict;
+pub use metadata::{ResourceError, ResourceMetadata};
 pub use rejection::{Reason, Rejection};
 pub use requirement::Requirement;
 pub use signed_introspection::SignedIntrospection;

@@ -19,9 +19,18 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    pub(crate) fn new(reason: Reason, realm: &str, required: &Requirement) -> Self {
-        let challenge = Challenge::new("Bearer").with_realm(realm);
-        Self { reason, challenge: reason.fault().challenge(challenge, required) }
+    pub(crate) fn new(
+        reason: Reason,
+        realm: &str,
+        metadata_url: Option<&str>,
+        required: &Requirement,
+    ) -> Self {
+        let challenge = reason.fault().challenge(Challenge::new("Bearer").with_realm(realm), required);
+        let challenge = match metadata_url {
+            Some(url) => challenge.with_parameter("resource_metadata", url),
+            None => challenge,
+        };
+        Self { reason, challenge }
     }
 
     /// Returns the rule that the request breaks. It is for logs and tests, not for the client.

@@ -11,5 +11,6 @@ mod guard;
 mod introspection;
 mod introspection_cache;
 mod issuers;
+mod metadata;
 mod requirement;
 mod signed_introspection;
