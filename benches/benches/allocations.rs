@@ -4,7 +4,7 @@ use core::hint::black_box;
 
 use grantry::jwt::{Algorithm, Ring};
 use grantry::server::AccessTokenFormat;
-use grantry_benches::{AccessToken, Better, Endpoint, Figures, Flow, Jsonwebtoken, Key};
+use grantry_benches::{AccessToken, Api, ApiByHand, Better, Endpoint, Figures, Flow, Jsonwebtoken, Key};
 
 fn main() {
     let mut figures = Figures::new("allocations");
@@ -27,6 +27,7 @@ fn main() {
     let details = format!("{bytes} bytes");
     let figure = "HS256 verify, borrowed claims, after warm-up: allocations";
     figures.promise(figure, allocations, Better::Lower, 0.0, details);
+    guard(&mut figures);
     let formats = [(AccessTokenFormat::Opaque, "opaque"), (AccessTokenFormat::Jwt, "JWT")];
     for (format, name) in formats {
         let flow = Flow::new(format);
@@ -45,6 +46,21 @@ fn main() {
     if grantry_benches::is_measured() {
         figures.finish();
     }
+}
+
+/// A request with an RS256 access token, from its headers to the decision.
+fn guard(figures: &mut Figures) {
+    let (api, by_hand) = (Api::new(), ApiByHand::new());
+    for _ in 0..4 {
+        api.check_first();
+    }
+    let ours = count(|| drop(black_box(api.check_first())));
+    let theirs = count(|| drop(black_box(by_hand.check(api.same_request()))));
+    add(figures, "request with a token at first sight", ours, theirs);
+    api.check_again();
+    let (allocations, bytes) = count(|| drop(black_box(api.check_again())));
+    let figure = "request with a repeated token: allocations";
+    figures.promise(figure, allocations, Better::Lower, 0.0, format!("{bytes} bytes"));
 }
 
 fn add(figures: &mut Figures, what: &str, (ours, bytes): (f64, u64), (theirs, their_bytes): (f64, u64)) {

@@ -3,6 +3,7 @@
 
 extern crate alloc;
 
+mod api;
 mod counted;
 mod crowd;
 mod endpoint;
@@ -11,12 +12,14 @@ mod flow;
 mod hosted;
 mod memory;
 mod parts;
+mod peer_api;
 mod peer_oauth_as;
 mod peer_oxide_auth;
 mod peers;
 mod token;
 mod tour;
 
+pub use api::Api;
 pub use counted::Counted;
 pub use crowd::{Crowd, Turn};
 pub use endpoint::{Call, Endpoint, Tokens};
@@ -25,6 +28,7 @@ pub use flow::{Flow, Seeds, client};
 pub use hosted::Hosted;
 pub use memory::Memory;
 pub use parts::Parts;
+pub use peer_api::{ApiByHand, HandClaims};
 pub use peer_oauth_as::OauthAs;
 pub use peer_oxide_auth::{OxideAuth, OxideRequest};
 pub use peers::{Jsonwebtoken, JwtSimple, SimpleClaims};

@@ -11,6 +11,7 @@ use jwt_simple::algorithms::{
 use jwt_simple::claims::{Audiences, JWTClaims};
 use jwt_simple::common::VerificationOptions;
 use jwt_simple::reexports::coarsetime::{Duration, UnixTimeStamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::token::{AUDIENCE, HMAC_SECRET, ISSUER, RSA_PEM};
@@ -66,6 +67,12 @@ impl Jsonwebtoken {
     #[must_use]
     pub fn verify(&self, token: &str) -> AccessToken {
         decode(token, &self.decoding, &self.validation).expect("a good token").claims
+    }
+
+    /// Checks a token and reads its header and its claims; `None` for a bad one.
+    pub(crate) fn decode<T: DeserializeOwned>(&self, token: &str) -> Option<(Header, T)> {
+        let data = decode(token, &self.decoding, &self.validation).ok()?;
+        Some((data.header, data.claims))
     }
 }
 
