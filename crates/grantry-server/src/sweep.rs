@@ -10,6 +10,8 @@ use crate::store::{AsyncStore, SendStore, Store};
 /// [`Grant::purge_after`](crate::Grant::purge_after) on, and claims from the `until` of their
 /// [`Change::Claim`](crate::Change::Claim) on.
 ///
+/// What is due goes by its time alone, also where its bytes cannot be read: they are of no use to a newer version either.
+///
 /// Nothing sweeps by itself. A store whose records expire by the clockwork of its engine does not implement it.
 ///
 /// ```
