@@ -12,6 +12,10 @@ use serde::de::DeserializeOwned;
 
 use crate::{Client, Pending, member};
 
+mod record;
+
+pub(crate) use record::{StoredIdToken, WrittenIdToken};
+
 /// Who signed in, said by the provider and verified. Nothing else makes one than an exchange or a
 /// refresh.
 #[derive(Clone)]
@@ -107,7 +111,7 @@ struct Tenant {
 }
 
 /// The claims that OpenID Connect adds to the registered ones.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 struct Extra {
     #[serde(default, deserialize_with = "member::present")]
     nonce: Option<String>,
@@ -133,6 +137,7 @@ pub(crate) struct Expected<'a> {
 /// Which answer the ID token came with.
 pub(crate) enum Origin<'a> {
     Login { pending: &'a Pending, code: &'a SecretString },
+    Device,
     Refresh { previous: &'a IdToken },
 }
 
@@ -175,6 +180,8 @@ impl Expected<'_> {
                 check_acr(pending.acr_values.as_deref(), &token)?;
                 self.check_auth_time(&token, pending, now)?;
             }
+            // RFC 8628 has no parameter by which a nonce could have been sent.
+            Origin::Device => check_nonce(None, &token)?,
             Origin::Refresh { previous } => {
                 check_refreshed(previous, &token)?;
                 // What a refresh leaves out is still that of the login, for the next refresh to agree with.

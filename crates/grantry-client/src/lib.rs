@@ -7,6 +7,8 @@
 //! * [`CodeExchange`], [`ClientCredentials`], [`Refresh`], [`Revocation`], [`Introspection`] and
 //!   [`UserInfoRequest`] each make an HTTP request as a plain value and read the answer to it.
 //! * [`Tokens`] hold what the provider granted, with the ID token verified.
+//! * [`TokenKeeper`] says when to refresh them, and a [`Session`] lets several processes share them.
+//! * [`Client::device`] begins on a device without a browser, and a [`DeviceFlow`] polls.
 //! * [`EndSession`] makes the URL where a person signs out.
 //!
 //! Every request carries the client's one [`ClientAuthentication`] and takes a [`Moment`](grantry_core::Moment)
@@ -98,6 +100,9 @@ mod client;
 mod client_authentication;
 mod client_credentials;
 mod code_exchange;
+mod device;
+mod device_flow;
+mod device_record;
 mod discovery;
 mod discovery_document;
 mod discovery_policy;
@@ -106,18 +111,29 @@ mod end_session;
 mod endpoint;
 mod id_token;
 mod introspection;
+mod keeper;
+mod keeper_policy;
+mod keeper_record;
 mod member;
+#[cfg(feature = "std")]
+mod memory_sessions;
 mod pending;
 mod provider;
 mod pushed;
 mod redirect_uri;
 mod refresh;
+mod refresh_failure;
+mod refresh_ticket;
 mod refusal;
 mod response;
+mod retry_after;
 mod revocation;
+mod session;
+mod session_store;
 mod supported;
 mod token_answer;
 mod tokens;
+mod tokens_record;
 mod tolerance;
 mod userinfo;
 mod well_known;
@@ -129,6 +145,9 @@ pub use client::{Client, ClientError};
 pub use client_authentication::{ClientAuthentication, RequestError};
 pub use client_credentials::{ClientCredentials, ClientCredentialsError};
 pub use code_exchange::CodeExchange;
+pub use device::{DeviceRequest, DeviceRequestError};
+pub use device_flow::{DeviceAdvice, DeviceError, DeviceFlow, DeviceTicket};
+pub use device_record::DeviceFlowError;
 pub use discovery::{Discovery, DiscoveryAdvice, DiscoveryError, DiscoveryTicket};
 pub use discovery_document::DocumentError;
 pub use discovery_policy::DiscoveryPolicy;
@@ -137,15 +156,26 @@ pub use end_session::{EndSession, EndSessionError, LogoutCallbackError, PendingL
 pub use endpoint::ProviderError;
 pub use id_token::{IdToken, IdTokenError};
 pub use introspection::{IntrospectError, Introspected, Introspection, IntrospectionError};
+pub use keeper::{KeeperError, Obstacle, SessionEnd, TokenAdvice, TokenKeeper};
+pub use keeper_policy::KeeperPolicy;
+#[cfg(feature = "std")]
+pub use memory_sessions::MemorySessionStore;
 pub use pending::{Pending, PendingError};
 pub use provider::Provider;
 pub use pushed::{PushError, PushedAuthorization, PushedAuthorizationRequest};
 pub use refresh::{Refresh, RefreshError};
+pub use refresh_failure::SendFailure;
+pub use refresh_ticket::{RefreshTicket, TicketError};
 pub use refusal::Refusal;
 pub use response::{BodyExcerpt, MAX_RESPONSE_BYTES, ResponseError};
 pub use revocation::{Revocation, RevocationError, RevokeError};
+pub use session::{MAX_SESSION_ROUNDS, Session, SessionError};
+pub use session_store::{
+    AsyncSessionStore, Revision, RevisionError, Saved, SendSessionStore, SessionRecord, SessionStore,
+};
 pub use token_answer::TokenError;
 pub use tokens::Tokens;
+pub use tokens_record::TokensError;
 pub use tolerance::{IssuerTemplate, IssuerTemplateError, Quirk, Tolerance};
 pub use userinfo::{AskUserInfoError, UserInfo, UserInfoError, UserInfoRequest};
 pub use well_known::{WellKnown, WellKnownOrder};

@@ -11,7 +11,7 @@ use grantry_jwt::JwkSet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The device grant is not built.
+/// Of another endpoint: `device.rs` runs them.
 const SKIPPED: [&str; 5] = ["TR-37", "TR-38", "TR-38.2", "TR-38.3", "TR-38.4"];
 
 fn read(response: &HttpResponse) -> Result<Tokens, TokenError> {

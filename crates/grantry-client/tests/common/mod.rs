@@ -136,6 +136,7 @@ pub(crate) fn parameters(request: &HttpRequest) -> BTreeMap<&'static str, String
             "token",
             "token_type_hint",
             "resource",
+            "device_code",
         ],
         many: &[],
     };
