@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use grantry::core::{ClientId, HttpRequest, HttpResponse, Issuer, SecretString};
 use grantry::jwt::JwkSet;
-use grantry::resource::{Access, AccessCache, Credentials, Guard, Introspection, Rejection, Requirement, Subject};
+use grantry::resource::{
+    Access, AccessCache, Credentials, Guard, Introspection, Rejection, Requirement, Subject,
+};
 use serde_json::{Value, json};
 
 use crate::edit::{edited, text};
