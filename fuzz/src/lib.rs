@@ -19,6 +19,7 @@ mod key_ring;
 mod key_set;
 mod keys;
 mod life;
+mod machines;
 mod reading;
 mod requests;
 mod resource;
@@ -59,6 +60,7 @@ targets! {
     begun: user_code device_request pushed_request;
     life: grant_life;
     client: callback token_response pending;
+    machines: discovery_document token_keeper device_flow;
     resource: guard introspection_response;
 }
 

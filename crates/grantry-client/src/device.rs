@@ -136,8 +136,14 @@ fn check_verification_uri(issuer: &Issuer, text: &str) -> Result<(), DeviceReque
     let url = Url::parse(text).map_err(|_| DeviceRequestError::VerificationUri)?;
     let on_loopback = issuer.as_str().starts_with("http:") && grantry_core::is_loopback(&url);
     let is_secure = url.scheme() == "https" || (url.scheme() == "http" && on_loopback);
-    // What stands before an `@` is taken for the host by people.
-    let is_honest = url.has_host() && url.username().is_empty() && url.password().is_none();
+    // It is shown as it was written, and opened as a browser repairs it; and what stands before an `@` is taken for
+    // the host by people.
+    let is_spelled_out = text.starts_with("https://") || text.starts_with("http://");
+    let is_honest = is_spelled_out
+        && !text.contains('\\')
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none();
     if is_secure && is_honest { Ok(()) } else { Err(DeviceRequestError::VerificationUri) }
 }
 

@@ -1,0 +1,2 @@
+#![cfg_attr(fuzzing, no_main)]
+grantry_fuzz::target!(discovery_document);
