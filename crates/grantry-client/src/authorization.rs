@@ -6,6 +6,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::fmt;
 use core::time::Duration;
 
 use grantry_core::{CodeChallenge, CodeVerifier, Moment, Scope, SecretString};
@@ -37,7 +38,7 @@ const MANY: &[&str] = &["resource", "audience"];
 /// What one flow asks for.
 ///
 /// With the scope `openid` it is a login and ends with an ID token.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AuthorizationRequest {
     scope: Scope,
     parameters: Vec<(String, String)>,
@@ -190,6 +191,10 @@ impl Client {
             }
             None => registered.into(),
         };
+        let is_login = request.scope.contains("openid");
+        if !is_login && (request.max_age.is_some() || request.acr_values.is_some()) {
+            return Err(AuthorizationError::NoLogin);
+        }
         if let Some(acr_values) = &request.acr_values {
             if acr_values.len() > AuthorizationRequest::MAX_ACR_VALUES_BYTES {
                 return Err(AuthorizationError::AcrValues);
@@ -203,7 +208,7 @@ impl Client {
             client_id: self.client_id().clone(),
             redirect_uri,
             state: (!request.without_state).then(|| random("state")),
-            nonce: request.scope.contains("openid").then(|| random("nonce")),
+            nonce: is_login.then(|| random("nonce")),
             code_verifier: CodeVerifier::generate(moment),
             scope: request.scope,
             max_age: request.max_age,
@@ -215,12 +220,34 @@ impl Client {
     }
 }
 
+impl fmt::Debug for AuthorizationRequest {
+    /// Shows the names of further parameters: an `id_token_hint` or a `login_hint` says who the person is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationRequest")
+            .field("scope", &self.scope)
+            .field("parameters", &names(&self.parameters))
+            .finish_non_exhaustive()
+    }
+}
+
+fn names(parameters: &[(String, String)]) -> Vec<&str> {
+    parameters.iter().map(|(name, _)| name.as_str()).collect()
+}
+
 /// A flow that is about to start.
-#[derive(Debug)]
 pub(crate) struct Flow {
     pub(crate) authorization_endpoint: Url,
     pub(crate) pending: Pending,
     further: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flow")
+            .field("pending", &self.pending)
+            .field("further", &names(&self.further))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Flow {
@@ -281,6 +308,9 @@ pub enum AuthorizationError {
     /// The provider has no authorization endpoint.
     #[error("the provider has no authorization endpoint (RFC 8414 section 2)")]
     NoAuthorizationEndpoint,
+    /// A `max_age` or an `acr` is required without the scope `openid`: there is no ID token to check for it.
+    #[error("without the scope openid there is no ID token to check (OpenID Connect Core section 3.1.2.1)")]
+    NoLogin,
     /// The client has no redirect URI for the browser to come back to.
     #[error("the client has no redirect_uri (RFC 6749 section 3.1.2)")]
     NoRedirectUri,

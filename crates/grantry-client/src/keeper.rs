@@ -28,7 +28,8 @@ use crate::{
 ///   the same refresh token changes nothing.
 /// * **A lost reply is asked for again**, with the same refresh token, in the bounds of
 ///   [`KeeperPolicy::with_lost_reply_retry`], where it stands what that means at which provider.
-/// * **Only `invalid_grant` ends a session.** When the provider is away or refuses the client itself, the
+/// * **Only `invalid_grant` ends a session**, unless it was the answer to a repetition and the tokens of the first
+///   request come after it. When the provider is away or refuses the client itself, the
 ///   refresh is tried again after a pause that doubles, or after its `Retry-After`.
 /// * **A clock that is set back** freezes nothing: what it makes look far away counts as here.
 ///
@@ -237,11 +238,13 @@ impl TokenKeeper {
         moment: &Moment,
     ) -> Result<Arc<Tokens>, KeeperError> {
         let refresh = ticket.refresh(client)?;
-        if self.ended.is_some() || !self.is_current(ticket) {
+        if !self.is_current(ticket) {
             return Err(KeeperError::Superseded);
         }
         match refresh.response(response, keys, moment.time()) {
+            // Also behind an end: the provider refused the repetition of this very request.
             Ok(tokens) => Ok(self.replace(ticket.counted_from_request(tokens, moment.time()), moment)),
+            Err(_) if self.ended.is_some() => Err(KeeperError::Superseded),
             // The host can help itself, and the ticket is still good.
             Err(error @ TokenError::IdToken(IdTokenError::Token(VerifyError::UnknownKey))) => {
                 Err(error.into())
@@ -365,6 +368,7 @@ impl TokenKeeper {
         self.flight = None;
         self.failures = 0;
         self.lost = None;
+        self.ended = None;
         Arc::clone(&self.tokens)
     }
 }

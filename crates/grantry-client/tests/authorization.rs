@@ -161,3 +161,21 @@ fn what_the_host_stores_comes_back_whole() {
     assert_eq!(flow.to_json().expose(), original.to_json().expose());
     assert!(original.state().unwrap().matches(flow.state().unwrap().expose()));
 }
+
+#[test]
+fn oidc_3_1_2_1_what_the_id_token_is_checked_for_needs_a_login() {
+    for asked in [
+        request("photos").with_max_age(Duration::from_secs(60)),
+        request("photos").with_required_acr_values("a"),
+    ] {
+        assert_eq!(client().authorize(asked, moment()).map(drop), Err(AuthorizationError::NoLogin));
+    }
+}
+
+#[test]
+fn no_debug_output_of_a_request_shows_whom_it_is_about() {
+    let asked =
+        request("openid").with_parameter("login_hint", "alice").with_parameter("id_token_hint", "alice.x.y");
+    let shown = format!("{asked:?}");
+    assert!(shown.contains("login_hint") && !shown.contains("alice"), "{shown}");
+}

@@ -174,8 +174,20 @@ fn rfc6749_5_2_invalid_grant_ends_the_session_for_good() {
         Err(KeeperError::Token(TokenError::Refused { status: 400, .. }))
     ));
     assert_eq!(ends(&mut keeper, 3552), SessionEnd::GrantGone);
-    assert_eq!(land(&mut keeper, &ticket, &renewed(2), 3553).map(drop), Err(KeeperError::Superseded));
+    assert_eq!(land(&mut keeper, &ticket, &error(503, "x"), 3553).map(drop), Err(KeeperError::Superseded));
     assert_eq!(ends(&mut keeper, 9999), SessionEnd::GrantGone);
+}
+
+/// A provider that rotates refuses the repetition, and the answer to the first request has the live tokens.
+#[test]
+fn the_answer_to_the_first_request_counts_behind_the_refusal_of_its_repetition() {
+    let mut keeper = keeper();
+    let first = ticket(&mut keeper, 3600);
+    let second = ticket(&mut keeper, 3607);
+    assert!(land(&mut keeper, &second, &error(400, "invalid_grant"), 3608).is_err());
+    assert_eq!(ends(&mut keeper, 3608), SessionEnd::GrantGone);
+    land(&mut keeper, &first, &renewed(2), 3609).unwrap();
+    assert_eq!(used(&mut keeper, 3610).refresh_token().unwrap().expose(), "rt-2");
 }
 
 #[test]

@@ -46,10 +46,15 @@ impl Requirement {
         Self { scope, ..Self::default() }
     }
 
-    /// Is also content with every token of this scope, which no challenge names.
+    /// Is also content with every token of this scope, which no challenge names. Where no scope was needed before,
+    /// this one is; the empty scope, which every token has, adds nothing.
     #[must_use]
     pub fn or_scope(mut self, scope: Scope) -> Self {
-        self.other_scopes.push(scope);
+        if self.scope.is_empty() {
+            self.scope = scope;
+        } else if !scope.is_empty() {
+            self.other_scopes.push(scope);
+        }
         self
     }
 

@@ -38,7 +38,13 @@ fn rfc6750_3_1_one_scope_of_several_will_do() {
     // The challenge names the scope to ask for, not all that would do.
     let response = check(json!({"scope": "x"}), &required).unwrap_err().to_response();
     assert!(challenge(&response).ends_with(r#", scope="photos.read""#), "{}", challenge(&response));
-    assert_eq!(reason(json!({"scope": ""}), &Requirement::none().or_scope(scope("a"))), Ok(()));
+    let one = Requirement::none().or_scope(scope("a"));
+    assert_eq!(reason(json!({"scope": ""}), &one), Err(Reason::InsufficientScope));
+    assert_eq!(reason(json!({"scope": "a"}), &one), Ok(()));
+    assert_eq!(
+        reason(json!({"scope": "b"}), &one.or_scope(grantry_core::Scope::empty())),
+        Err(Reason::InsufficientScope)
+    );
 }
 
 #[test]
