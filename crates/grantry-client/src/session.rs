@@ -22,7 +22,8 @@ pub const MAX_SESSION_ROUNDS: usize = 16;
 /// with the claim crashes, the claim runs out and the next caller refreshes with the same refresh token.
 ///
 /// The methods for a blocking store and, with `_async` behind their name, those for an asynchronous one do
-/// the same. The future of one may be dropped at any point.
+/// the same. The future of one may be dropped at any point, but for the one that hands in an answer: what it brings
+/// may be nowhere else, so let it run to its end in a task that outlives the request.
 ///
 /// The whole way to an access token, where `send` does the HTTP and gives up at [`RefreshTicket::until`]:
 ///

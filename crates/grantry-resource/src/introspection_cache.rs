@@ -89,13 +89,16 @@ impl IntrospectionCache {
         self.answers.find(&Digest::of(token.expose()), now).cloned()
     }
 
-    /// Keeps the answer about a token that was asked for at `now`, if it says that the token is active.
+    /// Keeps the answer about a token that was asked for at `now`, if it says that the token is active; if it says
+    /// that it is not, an earlier answer goes.
     pub fn keep(&mut self, token: &SecretString, introspected: &Introspected, now: UnixTime) {
-        if introspected.is_active() {
-            let oldest = now.saturating_add(self.max_age);
-            let until = introspected.expires_at().map_or(oldest, |end| end.min(oldest));
-            self.answers.keep(Digest::of(token.expose()), introspected.clone(), until, now);
+        let token = Digest::of(token.expose());
+        if !introspected.is_active() {
+            return self.answers.forget(&token);
         }
+        let oldest = now.saturating_add(self.max_age);
+        let until = introspected.expires_at().map_or(oldest, |end| end.min(oldest));
+        self.answers.keep(token, introspected.clone(), until, now);
     }
 }
 

@@ -78,6 +78,12 @@ impl<V> Remembered<V> {
         }
     }
 
+    pub(crate) fn forget(&mut self, token: &Digest) {
+        if let Some(row) = self.row(token) {
+            row.retain(|entry| entry.token != *token);
+        }
+    }
+
     pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(&V) -> bool) {
         self.rows.iter_mut().for_each(|row| row.retain(|entry| is_kept(&entry.value)));
     }

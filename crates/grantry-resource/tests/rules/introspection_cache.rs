@@ -71,6 +71,16 @@ fn a_later_answer_takes_the_place_of_the_earlier() {
 }
 
 #[test]
+fn an_answer_that_a_token_is_inactive_ends_the_earlier_one() {
+    let mut cache = cache(30);
+    cache.keep(&token("a"), &answer(&Value::Null), NOW);
+    cache.keep(&token("b"), &answer(&Value::Null), NOW);
+    cache.keep(&token("a"), &read(&json!({"active": false})).unwrap(), at(1));
+    assert_eq!((cache.find(&token("a"), at(1)), cache.len()), (None, 1));
+    assert!(cache.find(&token("b"), at(1)).is_some());
+}
+
+#[test]
 fn an_inactive_token_takes_no_room() {
     let mut cache = cache(30);
     cache.keep(&token("a"), &read(&json!({"active": false})).unwrap(), NOW);
